@@ -166,7 +166,7 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(settings->apply_retry_delay_ms, 5000);
     assert_true(settings->apply_max_error_rate == 0.05);
     assert_true(settings->apply_max_errors == UINT64_MAX);
-    assert_int_equal(settings->apply_fetch_bytes, 64 << 20);
+    assert_int_equal(settings->apply_fetch_bytes, 32 << 20);
     assert_int_equal(settings->apply_statement_timeout_ms, 300000);
 }
 

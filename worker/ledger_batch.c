@@ -1,0 +1,486 @@
+#include "worker/ledger_batch.h"
+
+#include "common/key.h"
+#include "common/pg_array.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_PARTS_MAX 32 /* PostgreSQL's INDEX_MAX_KEYS */
+
+/* Two parallel arrays that name partitions in every statement: topics and numbers. */
+struct names {
+    const char *topics;
+    const char *numbers;
+};
+
+static struct names partition_names(struct partition *const *partitions, size_t count,
+                                    struct arena *scratch)
+{
+    struct pg_array topics;
+    struct pg_array numbers;
+    pg_array_init(&topics, scratch);
+    pg_array_init(&numbers, scratch);
+    for (size_t i = 0; i < count; i++) {
+        pg_array_add_text(&topics, bytes_of(partitions[i]->topic->name));
+        pg_array_add_i64(&numbers, partitions[i]->number);
+    }
+    return (struct names){pg_array_text(&topics), pg_array_text(&numbers)};
+}
+
+/* The partition a result row speaks of: its position in the arrays is column 0, from 1. */
+static struct partition *row_partition(const PGresult *result, int row,
+                                       struct partition *const *partitions, size_t count)
+{
+    size_t position = (size_t)strtoull(PQgetvalue(result, row, 0), NULL, 10);
+    REQUIRE(position >= 1 && position <= count);
+    return partitions[position - 1];
+}
+
+static int64_t row_i64(const PGresult *result, int row, int column)
+{
+    return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static uint64_t row_u64(const PGresult *result, int row, int column)
+{
+    return strtoull(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static uint64_t row_lsn(const PGresult *result, int row, int column)
+{
+    unsigned int high = 0;
+    unsigned int low = 0;
+    (void)sscanf(PQgetvalue(result, row, column), "%X/%X", &high, &low);
+    return (uint64_t)high << 32 | low;
+}
+
+/* ---- claim ---------------------------------------------------------------------------------- */
+
+static const char claim_sql[] =
+    "WITH wanted AS ("
+    "  SELECT * FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]))"
+    "         WITH ORDINALITY AS w (topic, partition, position)),"
+    " locked AS ("
+    "  SELECT o.topic, o.partition FROM rowhaul.offsets o JOIN wanted w USING (topic, partition)"
+    "   WHERE o.run = $1 ORDER BY o.topic, o.partition FOR UPDATE OF o)"
+    " UPDATE rowhaul.offsets o SET epoch = o.epoch + 1, owner = $4, updated_at = pg_catalog.now()"
+    "   FROM wanted w, locked l"
+    "  WHERE o.run = $1 AND o.topic = w.topic AND o.partition = w.partition"
+    "    AND l.topic = w.topic AND l.partition = w.partition"
+    " RETURNING w.position, o.next_offset, o.epoch, o.generation, o.sequence, o.source_epoch,"
+    "   o.applied_lsn, o.change_lsn, o.applied_index,"
+    "   (SELECT pg_catalog.count(*) FROM rowhaul.rejects r"
+    "     WHERE r.run = $1 AND r.kafka_topic = o.topic AND r.kafka_partition = o.partition)";
+
+static void claim_row(const PGresult *result, int row, struct partition *partition)
+{
+    partition->next_offset = row_i64(result, row, 1);
+    partition->epoch = row_i64(result, row, 2);
+    partition->ledger = (struct fence){
+        .generation = row_u64(result, row, 3),
+        .sequence = row_u64(result, row, 4),
+        .source_epoch = (uint32_t)row_u64(result, row, 5),
+        .applied_lsn = row_lsn(result, row, 6),
+        .lsn = row_lsn(result, row, 7),
+        .index = (uint32_t)row_u64(result, row, 8),
+    };
+    partition->open_rejects = row_u64(result, row, 9);
+}
+
+bool ledger_claim(struct pg *pg, const struct run *run, struct partition *const *partitions,
+                  size_t count, const char *owner, struct arena *scratch, struct error *err)
+{
+    struct names names = partition_names(partitions, count, scratch);
+    const char *values[] = {run->id_text, names.topics, names.numbers, owner};
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(pg, claim_sql, 4, values, &result, err)) {
+        return error_wrap(err, "could not claim partitions");
+    }
+    if ((size_t)PQntuples(result) != count) {
+        return error_stop(err, EXIT_STATE, "RUN_MISSING",
+                          "the ledger has %d of the %zu partitions to claim", PQntuples(result),
+                          count);
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        claim_row(result, row, row_partition(result, row, partitions, count));
+    }
+    return true;
+}
+
+static const char reread_sql[] =
+    "SELECT w.position, o.next_offset, o.epoch"
+    "  FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]))"
+    "       WITH ORDINALITY AS w (topic, partition, position)"
+    "  JOIN rowhaul.offsets o USING (topic, partition) WHERE o.run = $1";
+
+bool ledger_reread(struct pg *pg, const struct run *run, struct partition *const *partitions,
+                   size_t count, struct arena *scratch, int64_t *ret_next_offsets,
+                   int64_t *ret_epochs, struct error *err)
+{
+    struct names names = partition_names(partitions, count, scratch);
+    const char *values[] = {run->id_text, names.topics, names.numbers};
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(pg, reread_sql, 3, values, &result, err)) {
+        return error_wrap(err, "could not read the ledger again");
+    }
+    for (size_t i = 0; i < count; i++) {
+        ret_next_offsets[i] = ret_epochs[i] = -1; /* a row that is gone matches nothing */
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        size_t i = (size_t)row_u64(result, row, 0) - 1;
+        REQUIRE(i < count);
+        ret_next_offsets[i] = row_i64(result, row, 1);
+        ret_epochs[i] = row_i64(result, row, 2);
+    }
+    return true;
+}
+
+/* ---- advance: the compare-and-set ------------------------------------------------------------ */
+
+static const char advance_sql[] =
+    "WITH wanted AS ("
+    "  SELECT * FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), "
+    "         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::int8[]), "
+    "         pg_catalog.unnest($6::int8[]), pg_catalog.unnest($7::int8[]), "
+    "         pg_catalog.unnest($8::int8[]), pg_catalog.unnest($9::int8[]), "
+    "         pg_catalog.unnest($10::pg_lsn[]), pg_catalog.unnest($11::pg_lsn[]), "
+    "         pg_catalog.unnest($12::int8[]))"
+    "         AS w (topic, partition, expected, epoch, next, generation, sequence, source_epoch,"
+    "               applied_lsn, change_lsn, index)),"
+    " locked AS ("
+    "  SELECT o.topic, o.partition FROM rowhaul.offsets o JOIN wanted w USING (topic, partition)"
+    "   WHERE o.run = $1 AND o.next_offset = w.expected AND o.epoch = w.epoch"
+    "   ORDER BY o.topic, o.partition FOR UPDATE OF o)"
+    " UPDATE rowhaul.offsets o"
+    "    SET next_offset = w.next, generation = w.generation, sequence = w.sequence,"
+    "        source_epoch = w.source_epoch, applied_lsn = w.applied_lsn,"
+    "        change_lsn = w.change_lsn, applied_index = w.index,"
+    "        updated_at = pg_catalog.now()"
+    "   FROM wanted w, locked l"
+    "  WHERE o.run = $1 AND o.topic = w.topic AND o.partition = w.partition"
+    "    AND l.topic = w.topic AND l.partition = w.partition"
+    "    AND o.next_offset = w.expected AND o.epoch = w.epoch";
+
+static void add_lsn(struct pg_array *array, uint64_t lsn)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%X/%X", (unsigned int)(lsn >> 32),
+                          (unsigned int)(lsn & 0xffffffffu));
+    pg_array_add_text(array, (struct bytes){text, (size_t)length});
+}
+
+bool ledger_advance(struct pg *pg, const struct run *run, struct partition *const *partitions,
+                    size_t count, struct arena *scratch, size_t *ret_moved, struct error *err)
+{
+    enum {
+        EXPECTED,
+        EPOCH,
+        NEXT,
+        GENERATION,
+        SEQUENCE,
+        SOURCE_EPOCH,
+        APPLIED_LSN,
+        CHANGE_LSN,
+        INDEX,
+        COLUMNS
+    };
+    struct pg_array columns[COLUMNS];
+    for (size_t c = 0; c < COLUMNS; c++) {
+        pg_array_init(&columns[c], scratch);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct partition *p = partitions[i];
+        pg_array_add_i64(&columns[EXPECTED], p->next_offset);
+        pg_array_add_i64(&columns[EPOCH], p->epoch);
+        pg_array_add_i64(&columns[NEXT], p->read_offset);
+        pg_array_add_i64(&columns[GENERATION], (int64_t)p->ahead.generation);
+        pg_array_add_i64(&columns[SEQUENCE], (int64_t)p->ahead.sequence);
+        pg_array_add_i64(&columns[SOURCE_EPOCH], p->ahead.source_epoch);
+        add_lsn(&columns[APPLIED_LSN], p->ahead.applied_lsn);
+        add_lsn(&columns[CHANGE_LSN], p->ahead.lsn);
+        pg_array_add_i64(&columns[INDEX], p->ahead.index);
+    }
+    struct names names = partition_names(partitions, count, scratch);
+    const char *values[3 + COLUMNS] = {run->id_text, names.topics, names.numbers};
+    for (size_t c = 0; c < COLUMNS; c++) {
+        values[3 + c] = pg_array_text(&columns[c]);
+    }
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(pg, advance_sql, (int)RH_COUNT(values), values, &result, err)) {
+        return error_wrap(err, "could not advance the ledger");
+    }
+    *ret_moved = (size_t)strtoull(PQcmdTuples(result), NULL, 10);
+    return true;
+}
+
+/* ---- count, barriers, progress ----------------------------------------------------------------
+ */
+
+static const char count_sql[] =
+    "UPDATE rowhaul.offsets o"
+    "   SET accepted = o.accepted + w.accepted, applied = o.applied + w.applied,"
+    "       unchanged = o.unchanged + w.unchanged, deleted = o.deleted + w.deleted,"
+    "       folded = o.folded + w.folded, filtered = o.filtered + w.filtered,"
+    "       deduplicated = o.deduplicated + w.deduplicated, superseded = o.superseded + "
+    "w.superseded,"
+    "       skipped = o.skipped + w.skipped, rows_written = o.rows_written + w.rows_written,"
+    "       bytes_applied = o.bytes_applied + w.bytes_applied,"
+    "       first_at = CASE WHEN w.accepted > 0 THEN coalesce(o.first_at, pg_catalog.now())"
+    "                       ELSE o.first_at END,"
+    "       last_at = CASE WHEN w.accepted > 0 THEN pg_catalog.clock_timestamp() ELSE o.last_at END"
+    "  FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), "
+    "         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::int8[]), "
+    "         pg_catalog.unnest($6::int8[]), pg_catalog.unnest($7::int8[]), "
+    "         pg_catalog.unnest($8::int8[]), pg_catalog.unnest($9::int8[]), "
+    "         pg_catalog.unnest($10::int8[]), pg_catalog.unnest($11::int8[]), "
+    "         pg_catalog.unnest($12::int8[]), pg_catalog.unnest($13::int8[]), "
+    "         pg_catalog.unnest($14::int8[]))"
+    "       AS w (topic, partition, accepted, applied, unchanged, deleted, folded, filtered,"
+    "             deduplicated, superseded, skipped, rows_written, bytes_applied)"
+    " WHERE o.run = $1 AND o.topic = w.topic AND o.partition = w.partition";
+
+/* In the order of count_sql's columns. */
+static const size_t counter_offsets[] = {
+    offsetof(struct partition_counters, accepted),
+    offsetof(struct partition_counters, applied),
+    offsetof(struct partition_counters, unchanged),
+    offsetof(struct partition_counters, deleted),
+    offsetof(struct partition_counters, folded),
+    offsetof(struct partition_counters, filtered),
+    offsetof(struct partition_counters, deduplicated),
+    offsetof(struct partition_counters, superseded),
+    offsetof(struct partition_counters, skipped),
+    offsetof(struct partition_counters, rows_written),
+    offsetof(struct partition_counters, bytes_applied),
+};
+
+static bool write_counters(struct pg *pg, const struct run *run,
+                           struct partition *const *partitions, size_t count, struct arena *scratch,
+                           struct error *err)
+{
+    struct names names = partition_names(partitions, count, scratch);
+    const char *values[3 + RH_COUNT(counter_offsets)] = {run->id_text, names.topics, names.numbers};
+    for (size_t c = 0; c < RH_COUNT(counter_offsets); c++) {
+        struct pg_array column;
+        pg_array_init(&column, scratch);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t value = 0;
+            memcpy(&value, (const char *)&partitions[i]->counters + counter_offsets[c],
+                   sizeof value);
+            pg_array_add_i64(&column, (int64_t)value);
+        }
+        values[3 + c] = pg_array_text(&column);
+    }
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    return pg_query_params(pg, count_sql, (int)RH_COUNT(values), values, &result, err);
+}
+
+static const char barrier_sql[] =
+    "INSERT INTO rowhaul.barrier_seen (run, barrier, topic, partition) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT DO NOTHING";
+
+/* What waits for another row will not get it any more once the run's end has passed. */
+static const char park_ends_sql[] =
+    "UPDATE rowhaul.rejects SET kind = 'dead', last_at = pg_catalog.now()"
+    " WHERE run = $1 AND kafka_topic = $2 AND kafka_partition = $3 AND kind = 'parked'";
+
+static bool write_barriers(struct pg *pg, const struct run *run, const struct partition *partition,
+                           struct error *err)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%" PRId32, partition->number);
+    for (uint32_t i = 0; i < partition->barriers_count; i++) {
+        char barrier[24];
+        (void)snprintf(barrier, sizeof barrier, "%" PRIu64, partition->barriers[i]);
+        const char *values[] = {run->id_text, barrier, partition->topic->name, number};
+        RH_AUTO(pg_result_clear) PGresult *result = NULL;
+        if (!pg_query_params(pg, barrier_sql, 4, values, &result, err)) {
+            return false;
+        }
+        if (partition->barriers[i] == BARRIER_END) {
+            const char *ends[] = {run->id_text, partition->topic->name, number};
+            RH_AUTO(pg_result_clear) PGresult *ended = NULL;
+            if (!pg_query_params(pg, park_ends_sql, 3, ends, &ended, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static const char progress_sql[] =
+    "INSERT INTO rowhaul.progress AS p (run, table_id, generation, rows_read, rows_enqueued,"
+    "       rows_dropped, rows_filtered, rows_estimate, done, last_key)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    " ON CONFLICT (run, table_id) DO UPDATE"
+    "    SET generation = EXCLUDED.generation, rows_read = EXCLUDED.rows_read,"
+    "        rows_enqueued = EXCLUDED.rows_enqueued, rows_dropped = EXCLUDED.rows_dropped,"
+    "        rows_filtered = EXCLUDED.rows_filtered, rows_estimate = EXCLUDED.rows_estimate,"
+    "        done = EXCLUDED.done, last_key = coalesce(EXCLUDED.last_key, p.last_key),"
+    "        updated_at = pg_catalog.now()"
+    "  WHERE (EXCLUDED.generation, EXCLUDED.rows_read) >= (p.generation, p.rows_read)";
+
+/* A canonical key as a text[] literal; NULL for an empty key. */
+static bool key_literal(struct bytes key, size_t parts_count, struct arena *scratch,
+                        const char **ret_text, struct error *err)
+{
+    *ret_text = NULL;
+    if (key.len == 0) {
+        return true;
+    }
+    struct bytes parts[KEY_PARTS_MAX];
+    REQUIRE(parts_count <= KEY_PARTS_MAX);
+    if (!key_parts(key, parts, parts_count, err)) {
+        return false;
+    }
+    struct pg_array array;
+    pg_array_init(&array, scratch);
+    for (size_t i = 0; i < parts_count; i++) {
+        pg_array_add_text(&array, parts[i]);
+    }
+    *ret_text = pg_array_text(&array);
+    return true;
+}
+
+static bool write_progress(struct pg *pg, const struct run *run, const struct partition *partition,
+                           struct arena *scratch, struct error *err)
+{
+    const struct wire_progress *progress = &partition->progress;
+    const uint64_t numbers[] = {partition->ahead.generation, progress->rows_read,
+                                progress->rows_enqueued,     progress->rows_dropped,
+                                progress->rows_filtered,     progress->rows_estimate};
+    const char *values[10] = {run->id_text, partition->topic->table->id};
+    for (size_t i = 0; i < RH_COUNT(numbers); i++) {
+        values[2 + i] = arena_must_printf(scratch, "%" PRIu64, numbers[i]);
+    }
+    values[8] = progress->done ? "t" : "f";
+    if (!key_literal(progress->last_key, partition->topic->table->key_count, scratch, &values[9],
+                     err)) {
+        return false;
+    }
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    return pg_query_params(pg, progress_sql, 10, values, &result, err);
+}
+
+bool ledger_count(struct pg *pg, const struct run *run, struct partition *const *partitions,
+                  size_t count, struct arena *scratch, struct error *err)
+{
+    if (!write_counters(pg, run, partitions, count, scratch, err)) {
+        return error_wrap(err, "could not count the batch");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!write_barriers(pg, run, partitions[i], err)) {
+            return error_wrap(err, "could not note a barrier");
+        }
+        if (partitions[i]->has_progress && !write_progress(pg, run, partitions[i], scratch, err)) {
+            return error_wrap(err, "could not note the producer's progress");
+        }
+    }
+    return true;
+}
+
+/* ---- rejects ----------------------------------------------------------------------------------
+ */
+
+static const char reject_sql[] =
+    "INSERT INTO rowhaul.rejects AS r (run, table_id, source_key, kind, kafka_topic,"
+    "       kafka_partition, kafka_offset, generation, sequence, lsn, sqlstate, rule,"
+    "       constraint_name, column_name, message, payload)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    " ON CONFLICT (run, table_id, source_key) DO UPDATE"
+    "    SET kind = EXCLUDED.kind, kafka_topic = EXCLUDED.kafka_topic,"
+    "        kafka_partition = EXCLUDED.kafka_partition, kafka_offset = EXCLUDED.kafka_offset,"
+    "        generation = EXCLUDED.generation, sequence = EXCLUDED.sequence, lsn = EXCLUDED.lsn,"
+    "        sqlstate = EXCLUDED.sqlstate, rule = EXCLUDED.rule,"
+    "        constraint_name = EXCLUDED.constraint_name, column_name = EXCLUDED.column_name,"
+    "        message = EXCLUDED.message, payload = EXCLUDED.payload, tries = EXCLUDED.tries,"
+    "        last_at = EXCLUDED.last_at"
+    "  WHERE r.kafka_offset < EXCLUDED.kafka_offset"
+    " RETURNING r.xmax <> 0";
+
+static const char *bytea_literal(struct bytes bytes, struct arena *scratch)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = arena_must_alloc(scratch, bytes.len * 2 + 3);
+    char *out = text;
+    *out++ = '\\';
+    *out++ = 'x';
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char byte = (unsigned char)bytes.ptr[i];
+        *out++ = digits[byte >> 4];
+        *out++ = digits[byte & 15];
+    }
+    *out = '\0';
+    return text;
+}
+
+bool ledger_reject(struct pg *pg, const struct run *run, const struct partition *partition,
+                   const struct reject *reject, struct arena *scratch, bool *ret_replaced,
+                   struct error *err)
+{
+    const struct batch_entry *entry = reject->entry;
+    const char *key = NULL;
+    if (!key_literal(entry->key, reject->table->key_count, scratch, &key, err)) {
+        return false;
+    }
+    const char *values[] = {
+        run->id_text,
+        reject->table->id,
+        key,
+        reject->dead ? "dead" : "parked",
+        partition->topic->name,
+        arena_must_printf(scratch, "%" PRId32, partition->number),
+        arena_must_printf(scratch, "%" PRId64, entry->offset),
+        arena_must_printf(scratch, "%" PRIu64, entry->generation),
+        arena_must_printf(scratch, "%" PRIu64, entry->sequence),
+        arena_must_printf(scratch, "%X/%X", (unsigned int)(entry->lsn >> 32),
+                          (unsigned int)(entry->lsn & 0xffffffffu)),
+        reject->sqlstate,
+        reject->rule,
+        reject->constraint,
+        reject->column,
+        reject->message,
+        bytea_literal(entry->value, scratch),
+    };
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(pg, reject_sql, (int)RH_COUNT(values), values, &result, err)) {
+        return error_wrap(err, "could not write a reject");
+    }
+    *ret_replaced = PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    return true;
+}
+
+static const char unreject_sql[] =
+    "DELETE FROM rowhaul.rejects r"
+    " USING ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::int8[])) AS a "
+    "(source_key, kafka_offset)"
+    " WHERE r.run = $1 AND r.table_id = $2 AND r.source_key = a.source_key::text[]"
+    "   AND r.kafka_offset < a.kafka_offset";
+
+bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_table *table,
+                     const struct batch_entry *const *entries, size_t count, struct arena *scratch,
+                     uint64_t *ret_removed, struct error *err)
+{
+    struct pg_array keys;
+    struct pg_array offsets;
+    pg_array_init(&keys, scratch);
+    pg_array_init(&offsets, scratch);
+    for (size_t i = 0; i < count; i++) {
+        const char *key = NULL;
+        if (!key_literal(entries[i]->key, table->key_count, scratch, &key, err)) {
+            return false;
+        }
+        pg_array_add_text(&keys, bytes_of(key));
+        pg_array_add_i64(&offsets, entries[i]->offset);
+    }
+    const char *values[] = {run->id_text, table->id, pg_array_text(&keys), pg_array_text(&offsets)};
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(pg, unreject_sql, 4, values, &result, err)) {
+        return error_wrap(err, "could not remove rejects");
+    }
+    *ret_removed = strtoull(PQcmdTuples(result), NULL, 10);
+    return true;
+}
