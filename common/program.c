@@ -31,7 +31,7 @@ static bool log_to_file(const struct settings *settings, struct arena *arena, st
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     FILE *stream = fd < 0 ? NULL : fdopen(fd, "a");
     if (stream == NULL) {
-        return error_stop(err, EXIT_CONFIG, "RH-3003", "could not open log file \"%s\": %s", path,
+        return error_stop(err, EXIT_CONFIG, "RH-3115", "could not open log file \"%s\": %s", path,
                           strerror(errno));
     }
     log_to(stream);

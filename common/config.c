@@ -1,0 +1,39 @@
+#include "common/run.h"
+
+#include <stdio.h>
+
+#define CODE_MODE "RH-3130"
+
+/* Said for every verb: a file that asks for a stream must not get a copy that never follows. */
+static bool mode_supported(const struct config *config, struct error *err)
+{
+    if (config->settings.mode == MODE_SNAPSHOT) {
+        return true;
+    }
+    const struct node *node = node_get(config->document.root, "mode");
+    document_error(&config->document, node, err,
+                   "mode: stream is not in this version; write mode: snapshot");
+    err->code = CODE_MODE;
+    return false;
+}
+
+bool config_load(const char *path, struct arena *arena, struct config *ret_config,
+                 struct error *err)
+{
+    struct config config = {.text = BYTES_EMPTY};
+    if (!document_read(path, arena, &config.document, &config.text, err)) {
+        return false;
+    }
+    struct complaints complaints;
+    complaints_init(&complaints, arena, path);
+    bool ok = settings_load(&config.document, arena, &complaints, &config.settings);
+    complaints_print(&complaints, stderr);
+    if (!ok) {
+        return complaints_to_error(&complaints, err);
+    }
+    if (!mode_supported(&config, err)) {
+        return false;
+    }
+    *ret_config = config;
+    return true;
+}
