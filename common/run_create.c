@@ -334,12 +334,14 @@ static bool finish(struct creation *creation, struct run *run, struct error *err
     }
     if (creation->ledger == NULL) {
         return write_ledger(creation, run, creation->fold.run, err) &&
-               same_run(creation, run, creation->ledger, "the ledger", err);
+               same_run(creation, run, creation->ledger, "the ledger", err) &&
+               run_defer_constraints(run, &creation->target, err);
     }
     if (creation->fold.run != NULL) {
         return ledger_install(&creation->target, err); /* a newer version may bring more of it */
     }
     return topics_unused(creation, run, err) && create_topics(creation, run, err) &&
+           run_defer_constraints(run, &creation->target, err) &&
            write_run_record(creation, run, err);
 }
 

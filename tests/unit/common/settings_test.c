@@ -667,11 +667,11 @@ static void only_secret_properties_of_kafka_come_from_files(void **state)
 
 static void queues_must_hold_the_largest_row(void **state)
 {
-    (void)loaded(*state, with("topics: {max_message_bytes: 64MiB}"));
+    (void)loaded(*state, with("topics: {max_message_bytes: 32MiB}"));
     complains(*state, with("backfill: {queue_bytes: 7MiB}"),
               "5:25 RH-3113 backfill.queue_bytes is less than topics.max_message_bytes (make the "
               "queue larger)");
-    complains(*state, with("topics: {max_message_bytes: 65MiB}\nbackfill: {queue_bytes: 1GiB}"),
+    complains(*state, with("topics: {max_message_bytes: 33MiB}\nbackfill: {queue_bytes: 1GiB}"),
               "5:29 RH-3113 apply.fetch_bytes is less than topics.max_message_bytes (make the "
               "queue larger)");
 }
