@@ -145,7 +145,8 @@ static void report_page(struct walk *walk, uint64_t lsn, int64_t ms)
     }
     log_event(show ? LEVEL_INFO : LEVEL_DEBUG, "page_done", F_STR("table", walk->table->id),
               F_INT("rows", walk->page.rows), F_INT("ms", ms), F_INT("bytes", walk->page.bytes),
-              F_STR("lsn", lsn_text), F_INT("rows_read", walk->progress.rows_read));
+              F_STR("lsn", lsn_text), F_INT("rows_read", walk->progress.rows_read),
+              F_INT("oversize", walk->page.oversize));
 }
 
 static bool keep_rate(struct walk *walk)

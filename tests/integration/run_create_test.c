@@ -591,11 +591,12 @@ static void cleanup_says_what_it_removes_and_leaves_nothing(void **state RH_UNUS
     ok(run_cleanup_find(&config, true, &arena, &found, &err), &err);
     assert_false(found.drop_schema);
     ok(run_cleanup_find(&config, false, &arena, &found, &err), &err);
-    assert_int_equal(found.items_count, 7);
-    assert_non_null(strstr(found.items[0], ".state\""));
-    assert_non_null(strstr(found.items[4], "delete consumer group \"rowhaultest.create_"));
-    assert_non_null(strstr(found.items[5], run.id_text));
-    assert_string_equal(found.items[6],
+    assert_int_equal(found.items_count, 8);
+    assert_non_null(strstr(found.items[0], "restore foreign key \"has boss\""));
+    assert_non_null(strstr(found.items[1], ".state\""));
+    assert_non_null(strstr(found.items[5], "delete consumer group \"rowhaultest.create_"));
+    assert_non_null(strstr(found.items[6], run.id_text));
+    assert_string_equal(found.items[7],
                         "drop schema \"rowhaul\" with all it holds from the target");
     uint32_t failed = 0;
     ok(run_cleanup(&config, &found, &failed, &err), &err);
