@@ -127,11 +127,11 @@ static void print_verdict(const struct result *result)
     }
     printf("\nbackfilled, the accounting balances");
     if (result->rejects > 0) {
-        printf("; %s rows were rejected (rowhaul rejects list)",
+        printf("; rows rejected: %s (rowhaul rejects list)",
                human_thousands(text, result->rejects));
     }
     if (result->constraints_not_valid > 0) {
-        printf("; %s constraints do not hold and stay NOT VALID (rowhaul.deferred_ddl)",
+        printf("; constraints that do not hold and stay NOT VALID: %s (rowhaul.deferred_ddl)",
                human_thousands(text, result->constraints_not_valid));
     }
     printf("\n");

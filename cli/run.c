@@ -219,8 +219,8 @@ static int verify(const struct job *job, int code)
 
 static bool prepare(struct job *job, struct error *err)
 {
-    if (!check_options(job->options, err) ||
-        !program_begin(PROGRAM, &job->options->common, job->arena, &job->config, err)) {
+    if (!program_begin(PROGRAM, &job->options->common, job->arena, &job->config, err) ||
+        !check_options(job->options, err)) {
         return false;
     }
     job->config.settings.topics_allow_unsafe |= job->options->allow_unsafe_kafka;

@@ -173,9 +173,7 @@ static bool refuse(struct attempt *attempt, const struct table_work *work, size_
 {
     const struct plan_table *table = work->table;
     if (table->on_error == ON_ERROR_STOP) {
-        err->action = ERROR_STOP;
-        err->code = "ROW_REFUSED";
-        return error_wrap(err, "a row was refused and on_error of \"%s\" is stop", table->id);
+        return row_refusal_stops(table, err);
     }
     work->verdicts[index] = VERDICT_REFUSED_BY_TARGET;
     attempt->rejects[attempt->rejects_count++] =

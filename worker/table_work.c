@@ -33,6 +33,15 @@ struct reject reject_from_error(const struct plan_table *table, const struct bat
     };
 }
 
+bool row_refusal_stops(const struct plan_table *table, struct error *err)
+{
+    err->action = ERROR_STOP;
+    err->exit_code = EXIT_TARGET;
+    err->code = "ROW_REFUSED";
+    err->hint = "mend the row, the mapping or the target; or let on_error be reject";
+    return error_wrap(err, "a row was refused and on_error of \"%s\" is stop", table->id);
+}
+
 static struct reject oversize(const struct plan_table *table, const struct batch_entry *entry,
                               struct arena *arena)
 {
@@ -73,6 +82,9 @@ static bool write_entry(struct table_work *work, size_t index, struct arena *are
         if (!transform_output(output, entry->row, arena, values, &rule, err)) {
             if (err->action != ERROR_ROW) {
                 return false;
+            }
+            if (table->on_error == ON_ERROR_STOP) {
+                return row_refusal_stops(table, err);
             }
             for (size_t undo = 0; undo < o; undo++) {
                 work->outputs[undo].text.len = index > 0 ? work->outputs[undo].ends[index - 1] : 0;

@@ -37,6 +37,8 @@ bool table_work_make(struct table_work *work, const struct plan_table *table,
                      struct error *err) RH_MUST_CHECK;
 /* The lines of entries [from, to) for an output. */
 struct bytes table_work_lines(const struct table_work *work, size_t output, size_t from, size_t to);
+/* What on_error: stop makes of a row's error: a stop. Returns false. */
+bool row_refusal_stops(const struct plan_table *table, struct error *err);
 /* A reject of an entry from an error, its texts copied into the arena; the policy decides its kind.
  */
 struct reject reject_from_error(const struct plan_table *table, const struct batch_entry *entry,

@@ -111,6 +111,19 @@ static void on_error_park_parks_what_would_be_dead(void **state)
     assert_false(work.refused[0].dead);
 }
 
+static void on_error_stop_stops_at_the_first_refusal(void **state)
+{
+    (void)state;
+    struct batch_entry *entries[] = {row("1", "zzz")};
+    struct table_work work;
+    struct error err;
+    table.on_error = ON_ERROR_STOP;
+    assert_false(table_work_make(&work, &table, entries, 1, &arena, &err));
+    assert_int_equal(err.action, ERROR_STOP);
+    assert_int_equal(err.exit_code, EXIT_TARGET);
+    assert_string_equal(err.code, "ROW_REFUSED");
+}
+
 static void a_row_above_the_message_limit_is_dead_with_its_size(void **state)
 {
     (void)state;
@@ -158,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup(each_entry_has_its_line_in_every_output, set_up),
         cmocka_unit_test_setup(a_row_that_one_rule_refuses_is_in_no_output, set_up),
         cmocka_unit_test_setup(on_error_park_parks_what_would_be_dead, set_up),
+        cmocka_unit_test_setup(on_error_stop_stops_at_the_first_refusal, set_up),
         cmocka_unit_test_setup(a_row_above_the_message_limit_is_dead_with_its_size, set_up),
         cmocka_unit_test_setup(values_are_escaped_for_copy, set_up),
         cmocka_unit_test_setup(a_batch_beyond_its_memory_is_an_error, set_up),
