@@ -12,9 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_WAIT_MS    12000 /* a child leaves within 10 s by itself */
-#define STOP_POLL_MS    20
-#define RESTART_WAIT_MS 200
+#define STOP_WAIT_MS 12000 /* a child leaves within 10 s by itself */
+#define STOP_POLL_MS 20
 
 extern char **environ;
 
@@ -43,11 +42,12 @@ const char *children_program(struct arena *arena, const char *name, struct error
     return program;
 }
 
-struct child *children_add(struct children *children, const char *name, const char *const *argv)
+struct child *children_add(struct children *children, const char *name, const char *const *argv,
+                           int64_t restart_wait_ms)
 {
     REQUIRE(children->count < CHILDREN_MAX);
     struct child *child = &children->list[children->count++];
-    *child = (struct child){.name = name, .argv = argv};
+    *child = (struct child){.name = name, .argv = argv, .restart_wait_ms = restart_wait_ms};
     return child;
 }
 
@@ -94,10 +94,7 @@ static bool may_restart(struct child *child)
     }
     child->restarts_ms[slot] = now;
     child->restarts_count++;
-    child->start_at_ms =
-        now + RESTART_WAIT_MS * (int64_t)(child->restarts_count < CHILD_RESTARTS_MAX
-                                              ? child->restarts_count
-                                              : CHILD_RESTARTS_MAX);
+    child->start_at_ms = now + child->restart_wait_ms;
     return true;
 }
 

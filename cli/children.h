@@ -24,6 +24,7 @@ struct child {
     const char *name;                        /* "producer", "worker-2": for events */
     const char *const *argv;                 /* argv[0] is the program's path; ends with NULL */
     pid_t pid;                               /* 0: not running */
+    int64_t restart_wait_ms;                 /* between its death and its next start */
     bool finished;                           /* ended by itself with exit code 0 */
     int64_t start_at_ms;                     /* when to start (again) */
     int64_t restarts_ms[CHILD_RESTARTS_MAX]; /* the last ones, a ring */
@@ -38,7 +39,8 @@ struct children {
 /* The path of a program that stands beside this one. */
 const char *children_program(struct arena *arena, const char *name, struct error *err);
 /* Adds a child to be started by the next children_tend. argv must outlive the children. */
-struct child *children_add(struct children *children, const char *name, const char *const *argv);
+struct child *children_add(struct children *children, const char *name, const char *const *argv,
+                           int64_t restart_wait_ms);
 /*
  * Starts what is due and notices what ended; never waits. False: a child ended for good and the run
  * must end with err->exit_code (a documented code, or 128 + signal after too many restarts).

@@ -16,7 +16,8 @@
 const struct option_spec rejects_list_option_specs[] = {
     {"table", 0, OPTION_TEXT, "ID", "only of this table of the mapping",
      offsetof(struct rejects_list_options, table), false},
-    {"kind", 0, OPTION_TEXT, "parked|dead", "only those that will be tried again, or that will not",
+    {"kind", 0, OPTION_TEXT, "parked|dead",
+     "only those that wait for another row, or those that do not",
      offsetof(struct rejects_list_options, kind), false},
     {NULL, 0, OPTION_FLAG, NULL, NULL, 0, false},
 };

@@ -30,6 +30,13 @@ const struct option_spec run_option_specs[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL, 0, false},
 };
 
+#define PRODUCER_RESTART_MS 500
+/*
+ * The group waits for a dead member until its session (10 s) has ended, and a successor that joined
+ * before would make all others wait with it. So it comes just in time for the same rebalance.
+ */
+#define WORKER_RESTART_MS 9000
+
 struct job {
     const struct run_options *options;
     struct config config;
@@ -107,12 +114,14 @@ static bool add_children(struct job *job, struct error *err)
         return false;
     }
     (void)setenv("ROWHAUL_PARENT_PID", arena_must_printf(job->arena, "%ld", (long)getpid()), 1);
-    (void)children_add(&job->children, "producer", child_argv(job, producer, NULL, NULL));
+    (void)children_add(&job->children, "producer", child_argv(job, producer, NULL, NULL),
+                       PRODUCER_RESTART_MS);
     uint64_t workers =
         job->options->workers != 0 ? job->options->workers : job->config.settings.run_workers;
     for (uint64_t i = 1; i <= workers; i++) {
         const char *name = arena_must_printf(job->arena, "worker-%llu", (unsigned long long)i);
-        (void)children_add(&job->children, name, child_argv(job, worker, "--name", name));
+        (void)children_add(&job->children, name, child_argv(job, worker, "--name", name),
+                           WORKER_RESTART_MS);
     }
     return true;
 }

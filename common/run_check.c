@@ -113,12 +113,11 @@ static bool check_empty(struct pg *target, const struct plan_table *plan_table,
                           table->name);
     }
     if (filled) {
-        complain(findings, COMPLAINT_ERROR, "RH-4106", plan_table->node,
-                 arena_must_printf(findings->arena,
-                                   "TRUNCATE \"%s\".\"%s\", or take the table out of the mapping",
-                                   table->schema, table->name),
-                 "target table \"%s.%s\" is not empty, and its rows are not of this run",
-                 table->schema, table->name);
+        complain(
+            findings, COMPLAINT_ERROR, "RH-4106", plan_table->node,
+            "empty it, together with the tables that refer to it, or take it out of the mapping",
+            "target table \"%s.%s\" is not empty, and its rows are not of this run", table->schema,
+            table->name);
     }
     return true;
 }

@@ -101,7 +101,7 @@ const struct setting settings_table[] = {
     {.path = "log.level", .kind = SETTING_ENUM, .default_text = "info",
      .choices = log_level_choices, STORED(log_level), .help = "events below it are left out"},
     {.path = "log.file", .kind = SETTING_TEXT, STORED(log_file),
-     .help = "where events go besides stderr; `{migration}` and `{timestamp}` are replaced"},
+     .help = "a file that takes the events instead of stderr; `{migration}` and `{timestamp}` are replaced"},
 
     {.path = "backfill.page", .kind = SETTING_COUNT, .unit = "rows", .default_text = "auto",
      .min = 1, .max = 1000000, .word = {"auto", 0}, STORED(backfill_page_rows),

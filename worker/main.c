@@ -54,6 +54,9 @@ static bool load_run(const struct config *config, struct arena *arena, struct ru
         loaded = run_load(config, &target, arena, ret_run, err);
     }
     pg_close(&target);
+    if (!loaded && shutdown_requested()) {
+        return error_set(err, ERROR_RETRY, "interrupted");
+    }
     return loaded;
 }
 
