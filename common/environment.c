@@ -1,4 +1,4 @@
-#include "common/mapping.h"
+#include "common/environment.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "common/compiler.h"
-#include "common/mapping.h"
+#include "common/environment.h"
 #include "common/settings.h"
 
 #include <stdio.h>

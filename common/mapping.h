@@ -12,23 +12,13 @@
 #include "common/catalog.h"
 #include "common/complaint.h"
 #include "common/document.h"
+#include "common/environment.h"
 #include "common/key.h"
 #include "common/row.h"
 #include "common/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Environment variables the mapping used, with their values: part of the plan. */
-struct environment {
-    struct arena *arena;
-    size_t count, capacity;
-    struct environment_entry {
-        const char *name, *value;
-    } * entries;
-};
-const char *environment_get(const struct environment *environment, const char *name);
-void environment_add(struct environment *environment, const char *name, const char *value);
 
 enum rule_kind {
     RULE_COLUMN, /* a source column as it is */

@@ -83,7 +83,7 @@ bool settings_load(const struct document *document, struct arena *arena,
  * NULL with a complaint when a name is unknown. `used` (may be NULL) is told each environment
  * variable that was read, so that a plan can keep its value.
  */
-struct environment; /* name -> value pairs kept with a plan, see mapping.h */
+struct environment; /* name -> value pairs kept with a plan, see environment.h */
 const char *interpolate(const struct document *document, const struct node *node,
                         struct arena *arena, struct complaints *complaints,
                         struct environment *used);
