@@ -113,41 +113,53 @@ struct bytes read_bytes(struct reader *reader, size_t len)
     return bytes;
 }
 
-/* size is at most 8; nothing read gives 0. */
-static uint64_t read_big_endian(struct reader *reader, size_t size)
+/*
+ * Shifts spelled out, because a compiler makes one load and a byte swap of them, but not of a loop:
+ * headers are read and written for every row of a migration.
+ */
+static uint32_t join_u32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
+/* What a read past the end gives. */
+static const unsigned char zeros[8];
+
+/* `size` bytes, of the input or zeros. */
+static const unsigned char *take(struct reader *reader, size_t size)
 {
     struct bytes bytes = read_bytes(reader, size);
-    uint64_t value = 0;
 
-    for (size_t i = 0; i < bytes.len; i++) {
-        value = value << 8 | (unsigned char)bytes.ptr[i];
-    }
-    return value;
+    return bytes.len == size ? (const unsigned char *)bytes.ptr : zeros;
 }
 
 uint8_t read_u8(struct reader *reader)
 {
-    return (uint8_t)read_big_endian(reader, 1);
+    return take(reader, 1)[0];
 }
 
 uint16_t read_u16(struct reader *reader)
 {
-    return (uint16_t)read_big_endian(reader, 2);
+    const unsigned char *p = take(reader, 2);
+
+    return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 uint32_t read_u32(struct reader *reader)
 {
-    return (uint32_t)read_big_endian(reader, 4);
+    return join_u32(take(reader, 4));
 }
 
 uint64_t read_u64(struct reader *reader)
 {
-    return read_big_endian(reader, 8);
+    const unsigned char *p = take(reader, 8);
+
+    return (uint64_t)join_u32(p) << 32 | join_u32(p + 4);
 }
 
 int64_t read_i64(struct reader *reader)
 {
-    uint64_t bits = read_big_endian(reader, 8);
+    uint64_t bits = read_u64(reader);
     int64_t value;
 
     memcpy(&value, &bits, sizeof(value)); /* two's complement on both sides */
@@ -234,42 +246,59 @@ void write_text(struct buffer *buffer, const char *text)
     write_bytes(buffer, bytes_of(text));
 }
 
-static void write_big_endian(struct buffer *buffer, uint64_t value, size_t size)
+static void split_u32(char *to, uint32_t value)
 {
-    char *to = buffer_reserve(buffer, size);
-
-    if (to == NULL) {
-        return;
-    }
-    for (size_t i = size; i-- > 0; value >>= 8) {
-        to[i] = (char)(value & 0xff);
-    }
-    buffer->len += size;
+    to[0] = (char)(value >> 24);
+    to[1] = (char)(value >> 16 & 0xff);
+    to[2] = (char)(value >> 8 & 0xff);
+    to[3] = (char)(value & 0xff);
 }
 
 void write_u8(struct buffer *buffer, uint8_t value)
 {
-    write_big_endian(buffer, value, 1);
+    char *to = buffer_reserve(buffer, 1);
+
+    if (to != NULL) {
+        to[0] = (char)value;
+        buffer->len += 1;
+    }
 }
 
 void write_u16(struct buffer *buffer, uint16_t value)
 {
-    write_big_endian(buffer, value, 2);
+    char *to = buffer_reserve(buffer, 2);
+
+    if (to != NULL) {
+        to[0] = (char)(value >> 8);
+        to[1] = (char)(value & 0xff);
+        buffer->len += 2;
+    }
 }
 
 void write_u32(struct buffer *buffer, uint32_t value)
 {
-    write_big_endian(buffer, value, 4);
+    char *to = buffer_reserve(buffer, 4);
+
+    if (to != NULL) {
+        split_u32(to, value);
+        buffer->len += 4;
+    }
 }
 
 void write_u64(struct buffer *buffer, uint64_t value)
 {
-    write_big_endian(buffer, value, 8);
+    char *to = buffer_reserve(buffer, 8);
+
+    if (to != NULL) {
+        split_u32(to, (uint32_t)(value >> 32));
+        split_u32(to + 4, (uint32_t)(value & 0xffffffffu));
+        buffer->len += 8;
+    }
 }
 
 void write_i64(struct buffer *buffer, int64_t value)
 {
-    write_big_endian(buffer, (uint64_t)value, 8);
+    write_u64(buffer, (uint64_t)value);
 }
 
 /* vsnprintf needs a byte more than it counts; it lies beyond len and may lie beyond max_bytes. */

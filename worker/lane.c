@@ -14,6 +14,7 @@
 
 #define IDLE_WAIT_MS       200  /* how long a poll waits when there is nothing to commit */
 #define SHOW_PROGRESS_MS   1000 /* offsets committed to the group, for lag tools */
+#define MESSAGES_RUN       256
 #define RECONNECT_FIRST_MS 100
 #define RECONNECT_MAX_MS   5000
 /* Beside the messages themselves: their values' slots, COPY lines (escapes double a byte), payloads
@@ -472,7 +473,7 @@ static bool take_message(struct lane *lane, const rd_kafka_message_t *message, s
         if (partition == NULL || message->offset < partition->read_offset) {
             return true; /* given away, or read again from an offset that is committed by now */
         }
-        bool close_first = lane->batch_must_close ||
+        bool close_first = lane->batch_must_close || lane->batch.rows_count >= lane->rows_limit ||
                            !batch_has_room(&lane->batch, message->key_len + message->len);
         if (!close_first && !read_message(lane, partition, slot, message, &taken, err)) {
             return false;
@@ -530,14 +531,30 @@ static void show_progress(struct lane *lane)
     }
 }
 
+/* A run of messages without a look at the clock: what is queued locally comes in nanoseconds. */
+static bool take_run(struct lane *lane, struct error *err)
+{
+    int timeout_ms = wait_ms(lane);
+    for (int i = 0; i < MESSAGES_RUN && !lane->assignment.pending; i++) {
+        RH_AUTO(message_destroy)
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(lane->assignment.consumer, timeout_ms);
+        if (message == NULL) {
+            return true;
+        }
+        if (!lane->assignment.pending && !take_message(lane, message, err)) {
+            return false;
+        }
+        timeout_ms = 0;
+    }
+    return true;
+}
+
 static bool step(struct lane *lane, struct error *err)
 {
     if (lane->assignment.pending && !change(lane, err)) {
         return false;
     }
-    RH_AUTO(message_destroy)
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(lane->assignment.consumer, wait_ms(lane));
-    if (message != NULL && !lane->assignment.pending && !take_message(lane, message, err)) {
+    if (!take_run(lane, err)) {
         return false;
     }
     if (is_due(lane) && !lane->assignment.pending && !flush(lane, err)) {
