@@ -35,7 +35,7 @@ struct reading {
     struct arena message; /* of one message */
 };
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 /* A record of the state topic is JSON itself; what is not is shown as text. */
 static json_t *state_record(struct reading *reading, struct bytes key, struct bytes value)
@@ -99,7 +99,7 @@ static bool read_all(struct reading *reading, struct error *err)
     return true;
 }
 
-/* ---- what was asked for ---------------------------------------------------------------------- */
+/* ---- what was asked for ---- */
 
 /* A table's id, a topic's name, or "state". */
 static bool find_topic(struct reading *reading, const char *name, uint32_t *ret_partitions,

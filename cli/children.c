@@ -51,8 +51,7 @@ struct child *children_add(struct children *children, const char *name, const ch
     return child;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 /* Signals are blocked here (shutdown.h); a child begins with them as any program does. */
 static bool spawn(struct child *child, struct error *err)
@@ -80,8 +79,7 @@ static bool spawn(struct child *child, struct error *err)
     return true;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 /* False: it was started again too often lately. */
 static bool may_restart(struct child *child)

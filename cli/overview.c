@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- judging -------------------------------------------------------------------------------- */
+/* ---- judging ---- */
 
 const char *table_stage_name(enum table_stage stage)
 {
@@ -125,7 +125,7 @@ void overview_judge(struct overview *overview, struct arena *arena)
     overview->ready = overview->reasons_count == 0;
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *number(uint64_t value)
 {
@@ -230,7 +230,7 @@ json_t *overview_to_json(const struct overview *overview)
     return object;
 }
 
-/* ---- text ----------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 /* Messages of the whole table: an estimate while it is read, never less than what was applied. */
 static uint64_t expected(const struct overview_table *table)

@@ -40,8 +40,7 @@ bool progress_read(struct progress *progress, struct pg *target, struct error *e
     return true;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------
- */
+/* ---- lines ---- */
 
 /* Messages that have found their term: what is done of a table. */
 static uint64_t done_of(const struct accounting *a)

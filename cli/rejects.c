@@ -22,7 +22,7 @@ const struct option_spec rejects_list_option_specs[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL, 0, false},
 };
 
-/* ---- one reject, as a row of the queries below ----------------------------------------------- */
+/* ---- one reject, as a row of the queries below ---- */
 
 enum reject_form { REJECT_TEXT, REJECT_NUMBER, REJECT_KEY };
 
@@ -96,7 +96,7 @@ static const char *key_shown(const char *text, struct arena *arena)
     return buffer_text(&out);
 }
 
-/* ---- list ------------------------------------------------------------------------------------ */
+/* ---- list ---- */
 
 /* Read in pieces: there may be millions. */
 static const char fetch_sql[] = "FETCH 1000 FROM rowhaul_rejects";
@@ -206,7 +206,7 @@ int rejects_list_command(void *options, size_t argc, char **argv)
     return session_end(&session, "rejects_list_failed", ok, EXIT_DONE, &err);
 }
 
-/* ---- show ------------------------------------------------------------------------------------ */
+/* ---- show ---- */
 
 static const char show_sql[] =
     "SELECT " FIELDS_SQL ", generation, sequence, lsn, payload"

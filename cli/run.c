@@ -49,8 +49,7 @@ struct job {
     int64_t began_ms;
 };
 
-/* ---- what was asked ----------------------------------------------------------------------------
- */
+/* ---- what was asked ---- */
 
 static bool check_options(const struct run_options *options, struct error *err)
 {
@@ -72,8 +71,7 @@ static bool until_verified(const struct job *job)
     return job->options->until != NULL && strcmp(job->options->until, "verified") == 0;
 }
 
-/* ---- children -----------------------------------------------------------------------------------
- */
+/* ---- children ---- */
 
 /* On a terminal the progress display has the screen: children then tell only what is wrong. */
 static const char *children_log_level(const struct job *job)

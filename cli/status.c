@@ -37,7 +37,7 @@ struct watcher {
     struct arena round; /* what one look at the run needs */
 };
 
-/* ---- the ledger ------------------------------------------------------------------------------ */
+/* ---- the ledger ---- */
 
 /* A number of the result; the columns are bigint and never NULL. */
 static int64_t number(const PGresult *result, int row, int column)
@@ -163,7 +163,7 @@ static bool read_ledger(struct watcher *watcher, struct error *err)
            pg_run(target, "COMMIT", err);
 }
 
-/* ---- Kafka ----------------------------------------------------------------------------------- */
+/* ---- Kafka ---- */
 
 static bool open_kafka(struct watcher *watcher, struct error *err)
 {
@@ -202,7 +202,7 @@ static void ask_kafka(struct watcher *watcher)
     }
 }
 
-/* ---- one look -------------------------------------------------------------------------------- */
+/* ---- one look ---- */
 
 /* Between two samples; with one, the average since the table's first message. */
 static double rate_of(const struct watcher *watcher, size_t table, int64_t now_ms)
@@ -243,7 +243,7 @@ static bool look(struct watcher *watcher, struct error *err)
     return true;
 }
 
-/* ---- the verb -------------------------------------------------------------------------------- */
+/* ---- the verb ---- */
 
 static bool show(struct watcher *watcher, bool again, struct error *err)
 {

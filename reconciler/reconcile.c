@@ -203,7 +203,7 @@ static bool no_table(const struct plan *plan, const char *id, struct arena *aren
         ids[i] = plan->tables[i].id;
     }
     const char *nearest = nearest_name(id, ids, plan->tables_count);
-    (void)error_stop(err, EXIT_USAGE, "RH-2003", "no table of the mapping has the id \"%s\"", id);
+    (void)error_stop(err, EXIT_USAGE, "RH-2011", "no table of the mapping has the id \"%s\"", id);
     return nearest == NULL ? false : error_hint(err, "did you mean \"%s\"?", nearest);
 }
 

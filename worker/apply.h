@@ -50,6 +50,7 @@ bool apply_batch(struct apply *apply, struct pg *pg, struct batch *batch,
                  struct partition *const *slots, size_t slots_count, struct arena *arena,
                  enum apply_outcome *ret_outcome, struct error *err) RH_MUST_CHECK;
 
+void apply_each_writer(struct apply *apply, void (*visit)(struct writer *));
 /* The session is gone: staging tables with it. */
 void apply_disconnected(struct apply *apply);
 

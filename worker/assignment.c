@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the group's callback -----------------------------------------------------------------------
- */
+/* ---- the group's callback ---- */
 
 static void forget_wanted(struct assignment *assignment)
 {
@@ -34,8 +33,7 @@ static void rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
     assignment->pending = true;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static bool subscribe(struct assignment *assignment, struct error *err)
 {
@@ -129,8 +127,7 @@ void assignment_close(struct assignment *assignment)
     forget_wanted(assignment);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------
- */
+/* ---- changes ---- */
 
 bool assignment_check_bounds(struct assignment *assignment, const struct partition *partition,
                              struct error *err)
@@ -272,8 +269,7 @@ bool assignment_reclaim(struct assignment *assignment, struct pg *pg, const char
     return claim(assignment, pg, owner, scratch, err) && assignment_rewind(assignment, err);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 struct partition *assignment_find(struct assignment *assignment, const rd_kafka_message_t *message,
                                   size_t *ret_slot)

@@ -57,7 +57,7 @@ static uint64_t row_lsn(const PGresult *result, int row, int column)
     return (uint64_t)high << 32 | low;
 }
 
-/* ---- claim ---------------------------------------------------------------------------------- */
+/* ---- claim ---- */
 
 static const char claim_sql[] =
     "WITH wanted AS ("
@@ -138,7 +138,7 @@ bool ledger_reread(struct pg *pg, const struct run *run, struct partition *const
     return true;
 }
 
-/* ---- advance: the compare-and-set ------------------------------------------------------------ */
+/* ---- advance: the compare-and-set ---- */
 
 static const char advance_sql[] =
     "WITH wanted AS ("
@@ -216,8 +216,7 @@ bool ledger_advance(struct pg *pg, const struct run *run, struct partition *cons
     return true;
 }
 
-/* ---- count, barriers, progress ----------------------------------------------------------------
- */
+/* ---- count, barriers, progress ---- */
 
 static const char count_sql[] =
     "UPDATE rowhaul.offsets o"
@@ -382,8 +381,7 @@ bool ledger_count(struct pg *pg, const struct run *run, struct partition *const 
     return true;
 }
 
-/* ---- rejects ----------------------------------------------------------------------------------
- */
+/* ---- rejects ---- */
 
 static const char reject_sql[] =
     "INSERT INTO rowhaul.rejects AS r (run, table_id, source_key, kind, kafka_topic,"

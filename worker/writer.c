@@ -10,7 +10,7 @@
 #define PUT_BYTES                                                                                  \
     ((size_t)256 << 10) /* libpq sends what it holds; larger pieces only cost memory */
 
-/* ---- SQL ------------------------------------------------------------------------------------- */
+/* ---- SQL ---- */
 
 static void write_columns(struct buffer *sql, const struct plan_output *output, const char *prefix)
 {
@@ -130,7 +130,7 @@ void writer_init(struct writer *writer, const struct plan_output *output, size_t
     };
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static bool copy_lines(struct pg *pg, const char *sql, struct bytes lines, uint64_t *ret_rows,
                        struct error *err)
