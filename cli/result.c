@@ -26,8 +26,7 @@ static uint64_t rejects_of(const struct accounting *a)
     return a->rejected + a->parked + a->oversize;
 }
 
-/* ---- text
- * ---------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 static void print_work(const struct result *result)
 {
@@ -137,8 +136,7 @@ static void print_verdict(const struct result *result)
     printf("\n");
 }
 
-/* ---- JSON
- * ----------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *table_json(const struct plan_table *table, const struct accounting *a)
 {
@@ -173,8 +171,7 @@ static void print_json(const struct result *result, int code)
     json_decref(object);
 }
 
-/* ---- both
- * ------------------------------------------------------------------------------------------ */
+/* ---- both ---- */
 
 static bool read_tables(const struct run *run, struct pg *target, struct accounting *tables,
                         struct error *err)

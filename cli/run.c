@@ -124,8 +124,7 @@ static bool add_children(struct job *job, struct error *err)
     return true;
 }
 
-/* ---- following
- * ----------------------------------------------------------------------------------- */
+/* ---- following ---- */
 
 static bool open_target(struct job *job, struct error *err)
 {
@@ -189,8 +188,7 @@ static bool work(struct job *job, struct error *err)
     return ok;
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static bool is_finished(struct job *job, bool *ret_finished, struct error *err)
 {
