@@ -40,6 +40,15 @@ bool progress_read(struct progress *progress, struct pg *target, struct error *e
     return true;
 }
 
+uint64_t progress_parked(const struct progress *progress)
+{
+    uint64_t parked = 0;
+    for (size_t t = 0; t < progress->run->plan.tables_count; t++) {
+        parked += progress->tables[t].parked;
+    }
+    return parked;
+}
+
 /* ---- lines ---- */
 
 /* Messages that have found their term: what is done of a table. */

@@ -27,6 +27,8 @@ struct progress {
 void progress_init(struct progress *progress, const struct run *run, bool terminal,
                    struct arena *arena);
 bool progress_read(struct progress *progress, struct pg *target, struct error *err) RH_MUST_CHECK;
+/* Rows that wait for other rows, over all tables. */
+uint64_t progress_parked(const struct progress *progress);
 /* Draws if it is time to. */
 void progress_draw(struct progress *progress, FILE *stream);
 /* Leaves the last block standing. */

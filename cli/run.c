@@ -134,14 +134,14 @@ static bool open_target(struct job *job, struct error *err)
 
 /*
  * Reads the ledger; a target that does not answer is waited for, as the workers do. ret_finished:
- * every partition has applied the end barrier.
+ * every partition has applied the end barrier, and no row waits for another one.
  */
 static bool read_ledger(struct job *job, bool *ret_finished, struct error *err)
 {
     uint64_t missing = 1;
     if (open_target(job, err) && progress_read(&job->progress, &job->target, err) &&
         ledger_barrier_missing(&job->target, &job->run, BARRIER_END, NULL, 0, &missing, err)) {
-        *ret_finished = missing == 0;
+        *ret_finished = missing == 0 && progress_parked(&job->progress) == 0;
         return true;
     }
     pg_close(&job->target);

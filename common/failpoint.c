@@ -40,6 +40,7 @@ static const struct failpoint {
     {"after_fence_update", "worker", "the batch's offsets rows are moved, not committed"},
     {"after_copy", "worker", "target rows are written, not committed"},
     {"before_reject", "worker", "a row was refused, its reject is not written"},
+    {"after_parked_retry", "worker", "parked rows were tried again, COMMIT not sent"},
     {"before_commit", "worker", "the whole batch is written, COMMIT not sent"},
     {"after_commit", "worker", "the batch is committed, nobody in Kafka knows"},
 };

@@ -130,5 +130,11 @@ const struct plan_table *plan_table_find(const struct plan *plan, const char *id
 /* The condition of `where:` and key ranges need typed literals: 'text'::pg_catalog.type. */
 void sql_typed_literal(struct buffer *buffer, struct bytes value,
                        const struct catalog_column *column);
+/*
+ * Goes behind a column's name where it is compared: the operators of enums are not found through a
+ * domain, so there it casts to the enum. Indexes and their order serve the cast column all the
+ * same.
+ */
+void sql_compared_as(struct buffer *buffer, const struct catalog_column *column);
 
 #endif

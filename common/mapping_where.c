@@ -41,6 +41,14 @@ void sql_typed_literal(struct buffer *buffer, struct bytes value,
     sql_qualified(buffer, mapping_type_schema(column), column->type_name);
 }
 
+void sql_compared_as(struct buffer *buffer, const struct catalog_column *column)
+{
+    if (column->type_type == 'd' && mapping_type_kind(column) == 'e') {
+        write_text(buffer, "::");
+        sql_qualified(buffer, mapping_type_schema(column), column->type_name);
+    }
+}
+
 static void complain_where(const struct where *where, const struct node *node, const char *hint,
                            const char *text)
 {
@@ -98,6 +106,7 @@ static void write_comparison(struct where *where, const struct node *node,
         return;
     }
     sql_name(&where->sql, column->name);
+    sql_compared_as(&where->sql, column);
     write_format(&where->sql, " OPERATOR(pg_catalog.%s) ", operator);
     sql_typed_literal(&where->sql, bytes_of(text), column);
 }

@@ -158,6 +158,26 @@ static bool attempt_twice(struct attempt *attempt, enum apply_outcome *ret_outco
     return attempt_once(attempt, ret_outcome, err);
 }
 
+static void note_reject(struct attempt *attempt, const struct reject *reject)
+{
+    struct partition *partition = attempt->slots[reject->entry->slot];
+    partition->open_rejects++;
+    partition->open_parked += !reject->dead;
+}
+
+/* Only grows: too high costs a look into rowhaul.rejects, too low would leave a reject standing. */
+static void note_rejects(struct attempt *attempt)
+{
+    for (size_t w = 0; w < attempt->work_count; w++) {
+        for (size_t i = 0; i < attempt->work[w].refused_count; i++) {
+            note_reject(attempt, &attempt->work[w].refused[i]);
+        }
+    }
+    for (size_t i = 0; i < attempt->rejects_count; i++) {
+        note_reject(attempt, &attempt->rejects[i]);
+    }
+}
+
 bool apply_batch(struct apply *apply, struct pg *pg, struct batch *batch,
                  struct partition *const *slots, size_t slots_count, struct arena *arena,
                  enum apply_outcome *ret_outcome, struct error *err)
@@ -170,6 +190,7 @@ bool apply_batch(struct apply *apply, struct pg *pg, struct batch *batch,
     bool done = make_work(&attempt, batch, err) && attempt_twice(&attempt, ret_outcome, err);
     if (done && *ret_outcome == APPLY_COMMITTED) {
         learn(&attempt, learn_success);
+        note_rejects(&attempt);
         attempt_log_rejects(&attempt);
     }
     arena_rollback(arena, mark);

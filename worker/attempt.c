@@ -77,18 +77,6 @@ void attempt_roll_back(struct attempt *attempt)
     apply_each_writer(attempt->apply, writer_rolled_back);
 }
 
-/* Only grows: too high costs a look into rowhaul.rejects, too low would leave a reject standing. */
-static void note_rejects(struct attempt *attempt)
-{
-    for (size_t w = 0; w < attempt->work_count; w++) {
-        const struct table_work *work = &attempt->work[w];
-        for (size_t i = 0; i < work->entries_count; i++) {
-            attempt->slots[work->entries[i]->slot]->open_rejects +=
-                work->verdicts[i] != VERDICT_WRITE;
-        }
-    }
-}
-
 bool attempt_commit(struct attempt *attempt, enum apply_outcome *ret_outcome, struct error *err)
 {
     if (!ledger_count(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,
@@ -107,7 +95,6 @@ bool attempt_commit(struct attempt *attempt, enum apply_outcome *ret_outcome, st
     }
     RH_FAILPOINT("after_commit");
     apply_each_writer(attempt->apply, writer_committed);
-    note_rejects(attempt);
     *ret_outcome = APPLY_COMMITTED;
     return true;
 }

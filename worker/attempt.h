@@ -14,6 +14,7 @@
 
 #include "worker/apply.h"
 #include "worker/ledger_batch.h"
+#include "worker/ledger_rejects.h"
 #include "worker/table_work.h"
 
 struct attempt {

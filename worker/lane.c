@@ -50,10 +50,13 @@ static bool change(struct lane *lane, struct error *err)
         if (err->action != ERROR_RETRY || shutdown_requested()) {
             return false;
         }
-        lane_lose_target(lane, err);
+        log_error(LEVEL_WARN, "assignment_retried", err);
         clock_sleep_ms(backoff_next_ms(&lane->reconnect));
-        if (!lane_connect_target(lane, err)) {
-            return false;
+        if (!pg_is_open(&lane->target)) {
+            lane_lose_target(lane, err);
+            if (!lane_connect_target(lane, err)) {
+                return false;
+            }
         }
     }
     arena_reset(&lane->arena);
@@ -95,6 +98,9 @@ static bool step(struct lane *lane, struct error *err)
         return false;
     }
     if (is_due(lane) && !lane->assignment.pending && !lane_flush(lane, err)) {
+        return false;
+    }
+    if (!lane->assignment.pending && !lane_retry_parked(lane, err)) {
         return false;
     }
     show_progress(lane);

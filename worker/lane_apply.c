@@ -29,6 +29,9 @@ static void accept_batch(struct lane *lane)
         partition->next_offset = partition->read_offset;
         partition->ledger = partition->ahead;
         partition->counters = (struct partition_counters){0};
+        for (uint32_t b = 0; b < partition->barriers_count; b++) {
+            partition->ended = partition->ended || partition->barriers[b] == BARRIER_END;
+        }
         partition->barriers_count = 0;
         partition->has_progress = false;
     }
@@ -175,9 +178,14 @@ static bool is_of_server(const struct error *err)
 /* The pause grows until a batch is committed: a server that takes connections may still be full. */
 bool lane_recover(struct lane *lane, struct error *err)
 {
-    lane_lose_target(lane, err);
-    clock_sleep_ms(backoff_next_ms(&lane->reconnect));
-    return lane_connect_target(lane, err) && lane_settle(lane, err);
+    do {
+        lane_lose_target(lane, err);
+        clock_sleep_ms(backoff_next_ms(&lane->reconnect));
+        if (lane_connect_target(lane, err) && lane_settle(lane, err)) {
+            return true;
+        }
+    } while (err->action == ERROR_RETRY && !shutdown_requested());
+    return false;
 }
 
 /* ---- applying ---- */
@@ -251,17 +259,9 @@ bool lane_flush(struct lane *lane, struct error *err)
         if (shutdown_requested() && (lane->attempts > 0 || !pg_is_open(&lane->target))) {
             return true; /* dropped: the next owner reads it again */
         }
-        if (apply_once(lane, err)) {
-            continue;
-        }
         /* Also what follows a failure (settling, claiming) may lose the connection. */
-        while (err->action == ERROR_RETRY && !shutdown_requested()) {
-            if (lane_recover(lane, err)) {
-                break;
-            }
-        }
-        if (err->action != ERROR_RETRY) {
-            return false;
+        if (!apply_once(lane, err) && (err->action != ERROR_RETRY || !lane_recover(lane, err))) {
+            return shutdown_requested() && err->action == ERROR_RETRY;
         }
     }
     return true;

@@ -46,6 +46,12 @@ bool lane_take_message(struct lane *lane, const rd_kafka_message_t *message,
 /* Until the batch is committed or not ours any more; without one, nothing. */
 bool lane_flush(struct lane *lane, struct error *err) RH_MUST_CHECK;
 
+/*
+ * Tries parked rows again where it is time to. Between batches only: a retry is a transaction of
+ * its own on the partition's ledger row.
+ */
+bool lane_retry_parked(struct lane *lane, struct error *err) RH_MUST_CHECK;
+
 /* ---- the target ---- */
 
 /* Until it answers, or refuses for good, or we are asked to leave (ERROR_RETRY). */

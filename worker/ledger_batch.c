@@ -1,14 +1,12 @@
 #include "worker/ledger_batch.h"
 
-#include "common/key.h"
 #include "common/pg_array.h"
+#include "worker/ledger_rejects.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEY_PARTS_MAX 32 /* PostgreSQL's INDEX_MAX_KEYS */
 
 /* Two parallel arrays that name partitions in every statement: topics and numbers. */
 struct names {
@@ -73,7 +71,13 @@ static const char claim_sql[] =
     " RETURNING w.position, o.next_offset, o.epoch, o.generation, o.sequence, o.source_epoch,"
     "   o.applied_lsn, o.change_lsn, o.applied_index,"
     "   (SELECT pg_catalog.count(*) FROM rowhaul.rejects r"
-    "     WHERE r.run = $1 AND r.kafka_topic = o.topic AND r.kafka_partition = o.partition)";
+    "     WHERE r.run = $1 AND r.kafka_topic = o.topic AND r.kafka_partition = o.partition),"
+    "   (SELECT pg_catalog.count(*) FROM rowhaul.rejects r"
+    "     WHERE r.run = $1 AND r.kafka_topic = o.topic AND r.kafka_partition = o.partition"
+    "       AND r.kind = 'parked'),"
+    "   EXISTS (SELECT FROM rowhaul.barrier_seen b"
+    "            WHERE b.run = $1 AND b.barrier = $5 AND b.topic = o.topic"
+    "              AND b.partition = o.partition)";
 
 static void claim_row(const PGresult *result, int row, struct partition *partition)
 {
@@ -88,15 +92,19 @@ static void claim_row(const PGresult *result, int row, struct partition *partiti
         .index = (uint32_t)row_u64(result, row, 8),
     };
     partition->open_rejects = row_u64(result, row, 9);
+    partition->open_parked = row_u64(result, row, 10);
+    partition->ended = PQgetvalue(result, row, 11)[0] == 't';
+    partition->retry_at_ms = partition->retry_pause_ms = 0;
 }
 
 bool ledger_claim(struct pg *pg, const struct run *run, struct partition *const *partitions,
                   size_t count, const char *owner, struct arena *scratch, struct error *err)
 {
     struct names names = partition_names(partitions, count, scratch);
-    const char *values[] = {run->id_text, names.topics, names.numbers, owner};
+    const char *values[] = {run->id_text, names.topics, names.numbers, owner,
+                            arena_must_printf(scratch, "%" PRIu64, BARRIER_END)};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(pg, claim_sql, 4, values, &result, err)) {
+    if (!pg_query_params(pg, claim_sql, 5, values, &result, err)) {
         return error_wrap(err, "could not claim partitions");
     }
     if ((size_t)PQntuples(result) != count) {
@@ -229,7 +237,8 @@ static const char count_sql[] =
     "       bytes_applied = o.bytes_applied + w.bytes_applied,"
     "       first_at = CASE WHEN w.accepted > 0 THEN coalesce(o.first_at, pg_catalog.now())"
     "                       ELSE o.first_at END,"
-    "       last_at = CASE WHEN w.accepted > 0 THEN pg_catalog.clock_timestamp() ELSE o.last_at END"
+    "       last_at = CASE WHEN w.accepted + w.applied + w.unchanged > 0"
+    "                      THEN pg_catalog.clock_timestamp() ELSE o.last_at END"
     "  FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), "
     "         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::int8[]), "
     "         pg_catalog.unnest($6::int8[]), pg_catalog.unnest($7::int8[]), "
@@ -281,11 +290,6 @@ static const char barrier_sql[] =
     "INSERT INTO rowhaul.barrier_seen (run, barrier, topic, partition) VALUES ($1, $2, $3, $4)"
     " ON CONFLICT DO NOTHING";
 
-/* What waits for another row will not get it any more once the run's end has passed. */
-static const char park_ends_sql[] =
-    "UPDATE rowhaul.rejects SET kind = 'dead', last_at = pg_catalog.now()"
-    " WHERE run = $1 AND kafka_topic = $2 AND kafka_partition = $3 AND kind = 'parked'";
-
 static bool write_barriers(struct pg *pg, const struct run *run, const struct partition *partition,
                            struct error *err)
 {
@@ -298,13 +302,6 @@ static bool write_barriers(struct pg *pg, const struct run *run, const struct pa
         RH_AUTO(pg_result_clear) PGresult *result = NULL;
         if (!pg_query_params(pg, barrier_sql, 4, values, &result, err)) {
             return false;
-        }
-        if (partition->barriers[i] == BARRIER_END) {
-            const char *ends[] = {run->id_text, partition->topic->name, number};
-            RH_AUTO(pg_result_clear) PGresult *ended = NULL;
-            if (!pg_query_params(pg, park_ends_sql, 3, ends, &ended, err)) {
-                return false;
-            }
         }
     }
     return true;
@@ -322,28 +319,6 @@ static const char progress_sql[] =
     "        updated_at = pg_catalog.now()"
     "  WHERE (EXCLUDED.generation, EXCLUDED.rows_read) >= (p.generation, p.rows_read)";
 
-/* A canonical key as a text[] literal; NULL for an empty key. */
-static bool key_literal(struct bytes key, size_t parts_count, struct arena *scratch,
-                        const char **ret_text, struct error *err)
-{
-    *ret_text = NULL;
-    if (key.len == 0) {
-        return true;
-    }
-    struct bytes parts[KEY_PARTS_MAX];
-    REQUIRE(parts_count <= KEY_PARTS_MAX);
-    if (!key_parts(key, parts, parts_count, err)) {
-        return false;
-    }
-    struct pg_array array;
-    pg_array_init(&array, scratch);
-    for (size_t i = 0; i < parts_count; i++) {
-        pg_array_add_text(&array, parts[i]);
-    }
-    *ret_text = pg_array_text(&array);
-    return true;
-}
-
 static bool write_progress(struct pg *pg, const struct run *run, const struct partition *partition,
                            struct arena *scratch, struct error *err)
 {
@@ -356,8 +331,8 @@ static bool write_progress(struct pg *pg, const struct run *run, const struct pa
         values[2 + i] = arena_must_printf(scratch, "%" PRIu64, numbers[i]);
     }
     values[8] = progress->done ? "t" : "f";
-    if (!key_literal(progress->last_key, partition->topic->table->key_count, scratch, &values[9],
-                     err)) {
+    if (!ledger_key_text(progress->last_key, partition->topic->table->key_count, scratch,
+                         &values[9], err)) {
         return false;
     }
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
@@ -378,107 +353,5 @@ bool ledger_count(struct pg *pg, const struct run *run, struct partition *const 
             return error_wrap(err, "could not note the producer's progress");
         }
     }
-    return true;
-}
-
-/* ---- rejects ---- */
-
-static const char reject_sql[] =
-    "INSERT INTO rowhaul.rejects AS r (run, table_id, source_key, kind, kafka_topic,"
-    "       kafka_partition, kafka_offset, generation, sequence, lsn, sqlstate, rule,"
-    "       constraint_name, column_name, message, payload)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-    " ON CONFLICT (run, table_id, source_key) DO UPDATE"
-    "    SET kind = EXCLUDED.kind, kafka_topic = EXCLUDED.kafka_topic,"
-    "        kafka_partition = EXCLUDED.kafka_partition, kafka_offset = EXCLUDED.kafka_offset,"
-    "        generation = EXCLUDED.generation, sequence = EXCLUDED.sequence, lsn = EXCLUDED.lsn,"
-    "        sqlstate = EXCLUDED.sqlstate, rule = EXCLUDED.rule,"
-    "        constraint_name = EXCLUDED.constraint_name, column_name = EXCLUDED.column_name,"
-    "        message = EXCLUDED.message, payload = EXCLUDED.payload, tries = EXCLUDED.tries,"
-    "        last_at = EXCLUDED.last_at"
-    "  WHERE r.kafka_offset < EXCLUDED.kafka_offset"
-    " RETURNING r.xmax <> 0";
-
-static const char *bytea_literal(struct bytes bytes, struct arena *scratch)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = arena_must_alloc(scratch, bytes.len * 2 + 3);
-    char *out = text;
-    *out++ = '\\';
-    *out++ = 'x';
-    for (size_t i = 0; i < bytes.len; i++) {
-        unsigned char byte = (unsigned char)bytes.ptr[i];
-        *out++ = digits[byte >> 4];
-        *out++ = digits[byte & 15];
-    }
-    *out = '\0';
-    return text;
-}
-
-bool ledger_reject(struct pg *pg, const struct run *run, const struct partition *partition,
-                   const struct reject *reject, struct arena *scratch, bool *ret_replaced,
-                   struct error *err)
-{
-    const struct batch_entry *entry = reject->entry;
-    const char *key = NULL;
-    if (!key_literal(entry->key, reject->table->key_count, scratch, &key, err)) {
-        return false;
-    }
-    const char *values[] = {
-        run->id_text,
-        reject->table->id,
-        key,
-        reject->dead ? "dead" : "parked",
-        partition->topic->name,
-        arena_must_printf(scratch, "%" PRId32, partition->number),
-        arena_must_printf(scratch, "%" PRId64, entry->offset),
-        arena_must_printf(scratch, "%" PRIu64, entry->generation),
-        arena_must_printf(scratch, "%" PRIu64, entry->sequence),
-        arena_must_printf(scratch, "%X/%X", (unsigned int)(entry->lsn >> 32),
-                          (unsigned int)(entry->lsn & 0xffffffffu)),
-        reject->sqlstate,
-        reject->rule,
-        reject->constraint,
-        reject->column,
-        reject->message,
-        bytea_literal(entry->value, scratch),
-    };
-    RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(pg, reject_sql, (int)RH_COUNT(values), values, &result, err)) {
-        return error_wrap(err, "could not write a reject");
-    }
-    *ret_replaced = PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
-    return true;
-}
-
-static const char unreject_sql[] =
-    "DELETE FROM rowhaul.rejects r"
-    " USING ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::int8[])) AS a "
-    "(source_key, kafka_offset)"
-    " WHERE r.run = $1 AND r.table_id = $2 AND r.source_key = a.source_key::text[]"
-    "   AND r.kafka_offset < a.kafka_offset";
-
-bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_table *table,
-                     const struct batch_entry *const *entries, size_t count, struct arena *scratch,
-                     uint64_t *ret_removed, struct error *err)
-{
-    struct pg_array keys;
-    struct pg_array offsets;
-    pg_array_init(&keys, scratch);
-    pg_array_init(&offsets, scratch);
-    for (size_t i = 0; i < count; i++) {
-        const char *key = NULL;
-        if (!key_literal(entries[i]->key, table->key_count, scratch, &key, err)) {
-            return false;
-        }
-        pg_array_add_text(&keys, bytes_of(key));
-        pg_array_add_i64(&offsets, entries[i]->offset);
-    }
-    const char *values[] = {run->id_text, table->id, pg_array_text(&keys), pg_array_text(&offsets)};
-    RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(pg, unreject_sql, 4, values, &result, err)) {
-        return error_wrap(err, "could not remove rejects");
-    }
-    *ret_removed = strtoull(PQcmdTuples(result), NULL, 10);
     return true;
 }

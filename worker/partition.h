@@ -30,7 +30,12 @@ struct partition {
     int64_t next_offset;
     int64_t epoch;
     struct fence ledger;
-    uint64_t open_rejects; /* rows of rowhaul.rejects that came from here */
+    uint64_t open_rejects; /* rows of rowhaul.rejects that came from here; at least */
+    uint64_t open_parked;  /* those of them that wait for another row; at least */
+    bool ended;            /* the end barrier is applied: what is parked is decided soon */
+    /* when parked rows are tried again */
+    int64_t retry_at_ms;
+    int64_t retry_pause_ms;
     /* the batch in hand */
     bool touched; /* a message was read since the last commit */
     int64_t read_offset;

@@ -9,7 +9,7 @@
 #define RH_WORKER_TABLE_WORK_H
 
 #include "worker/batch.h"
-#include "worker/ledger_batch.h"
+#include "worker/ledger_rejects.h"
 
 #include <stdbool.h>
 #include <stddef.h>
