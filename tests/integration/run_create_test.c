@@ -384,7 +384,7 @@ static void rows_that_are_not_ours_are_a_finding_and_nothing_is_made(void **stat
     create_fails(&config, output, sizeof(output), &err);
     assert_int_equal(err.exit_code, EXIT_CHECK);
     assert_non_null(strstr(output, "RH-4106: target table \"public.users\" is not empty"));
-    assert_non_null(strstr(output, "TRUNCATE \"public\".\"users\""));
+    assert_non_null(strstr(output, "empty it, together with the tables that refer to it"));
     /* A broker alone holds each message once; with more of them there is nothing to find. */
     rd_kafka_t *handle = reader(&config);
     uint32_t brokers = 0;
