@@ -79,6 +79,8 @@ static const char tables_sql[] =
  * The queries below get the tables' OIDs as an array; their first column is the table's place in
  * it, from 1, and they come ordered by it.
  */
+/* int2vector and oidvector have elements, but are no element's array: their texts are of their own.
+ */
 static const char columns_sql[] =
     "WITH RECURSIVE chain(declared, base, modifier, not_null) AS ("
     "    SELECT t.oid, t.oid, -1, false FROM pg_catalog.pg_type t"
@@ -107,7 +109,8 @@ static const char columns_sql[] =
     "  JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace"
     "  JOIN resolved b ON b.declared = t.oid"
     "  JOIN pg_catalog.pg_namespace bn ON bn.oid = b.typnamespace"
-    "  LEFT JOIN resolved e ON b.typcategory = 'A' AND e.declared = b.typelem"
+    "  LEFT JOIN pg_catalog.pg_type i ON i.oid = b.typelem AND i.typarray = b.oid"
+    "  LEFT JOIN resolved e ON e.declared = i.oid"
     "  LEFT JOIN pg_catalog.pg_namespace en ON en.oid = e.typnamespace"
     "  LEFT JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation"
     " ORDER BY w.ord, a.attnum";

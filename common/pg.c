@@ -51,6 +51,7 @@ static const struct session_setting session_settings[] = {
     {"row_security", "off", "off"},
     {"lc_monetary", "C", "C"},
     {"xmloption", "content", "content"},
+    {"array_nulls", "on", "on"},
     {"statement_timeout", "0", "0"},
     {"lock_timeout", "10s", "60s"},
     {"idle_in_transaction_session_timeout", "5min", "5min"},

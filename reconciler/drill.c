@@ -298,6 +298,7 @@ static const char *rows_text(const struct hash_plan *hash, const struct candidat
     for (size_t i = 0; i < hash->key_count; i++) {
         write_text(&sql, i > 0 ? ", " : "");
         sql_name(&sql, hash->keys[i].side[side]->name);
+        sql_compared_as(&sql, hash->keys[i].side[side]);
     }
     write_text(&sql, ") IN (");
     for (size_t i = 0; i < count; i++, first = first->next) {

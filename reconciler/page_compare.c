@@ -301,6 +301,7 @@ static const char *probe_text(const struct page_compare *compare,
             compare->output->columns[compare->output->key[i]].target;
         write_text(&sql, i > 0 ? " AND t." : "t.");
         sql_name(&sql, column->name);
+        sql_compared_as(&sql, column);
         write_text(&sql, " OPERATOR(pg_catalog.=) ");
         sql_typed_literal(&sql, difference->target_key[i], column);
     }

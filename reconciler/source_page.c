@@ -63,7 +63,12 @@ static bool write_bound(struct buffer *sql, const struct plan_table *table, cons
         return false;
     }
     write_text(sql, " AND (");
-    write_key_columns(sql, table);
+    for (size_t i = 0; i < table->key_count; i++) {
+        const struct catalog_column *column = table->columns[table->key[i]];
+        write_text(sql, i > 0 ? ", " : "");
+        sql_name(sql, column->name);
+        sql_compared_as(sql, column);
+    }
     write_format(sql, ") %s (", operator);
     for (size_t i = 0; i < table->key_count; i++) {
         write_text(sql, i > 0 ? ", " : "");

@@ -162,8 +162,11 @@ bool stage_send(struct stage *stage, struct pg *target, struct error *err)
 void write_stage_join(struct buffer *sql, const struct plan_output *output)
 {
     for (size_t i = 0; i < output->key_count; i++) {
-        write_format(sql, "%ss.c%zu OPERATOR(pg_catalog.=) t.", i > 0 ? " AND " : "",
-                     output->key[i]);
-        sql_name(sql, output->columns[output->key[i]].target->name);
+        const struct catalog_column *column = output->columns[output->key[i]].target;
+        write_format(sql, "%ss.c%zu", i > 0 ? " AND " : "", output->key[i]);
+        sql_compared_as(sql, column);
+        write_text(sql, " OPERATOR(pg_catalog.=) t.");
+        sql_name(sql, column->name);
+        sql_compared_as(sql, column);
     }
 }

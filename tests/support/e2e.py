@@ -1,24 +1,27 @@
 """e2e -- what the end-to-end tests share: databases, rowhaul's programs, faults, comparisons.
 
-In:     the environment of .local/env and ROWHAUL_BIN, as tests/run sets them.
+In:     the environment of .local/env and ROWHAUL_BIN, as tests/run sets them. ROWHAUL_PARTS may name
+        another folder with the local parts (its deploy/local and .local/env), for tests that kill servers
+        which others use at the same time.
 Out:    a test.py that ends with main(test, ...) is a whole test: exit 0 or 1, and a story on stdout.
 Never:  shares code with rowhaul, so that what it finds equal does not rest on what it checks.
 
     import os, sys
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../support"))
-    from e2e import Parts, check_equal, main, start
+    from e2e import check_equal, main
+    from migration import Migration
 
     def a_row_arrives(parts):
         source, target = parts.source.database(), parts.target.database()
         source.sql("create table t (id int primary key); insert into t values (1)")
-        run = start("rowhaul", "run", "-c", parts.write("rowhaul.yaml", ...), "--until", "caught-up")
-        check_equal(run.wait(60), 0, "exit code")
+        target.sql("create table t (id int primary key)")
+        Migration(parts, source, target, "[{from: public.t, to: [{table: public.t}]}]").finish()
         check_equal(target.sql("select id from t"), [("1",)], "rows")
 
     main(a_row_arrives)
 
-A test takes one argument, the Parts, and leaves nothing behind: its databases are dropped, its processes
-killed, its scratch folder removed (kept, and named, when it failed).
+A test takes one argument, the Parts, and leaves nothing behind: its processes are killed, its databases
+and topics dropped, its scratch folder removed (kept, and named, when it failed).
 """
 
 import atexit
@@ -38,8 +41,11 @@ import time
 import traceback
 import urllib.parse
 
+from kafka_admin import KafkaAdmin
+
 CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-ENV_FILE = os.path.join(CHECKOUT, ".local", "env")
+PARTS_FOLDER = os.environ.get("ROWHAUL_PARTS", CHECKOUT)
+ENV_FILE = os.path.join(PARTS_FOLDER, ".local", "env")
 SCRATCH = os.path.join(CHECKOUT, "build", "e2e")
 LOG_TAIL_LINES = 40
 SQL_TIMEOUT_S = 300  # a statement that hangs must not outlive ctest's own limit without a word
@@ -156,6 +162,13 @@ class Database:
         rows = self.sql(text, timeout)
         check(len(rows) == 1 and len(rows[0]) == 1, "expected one value from %s, got %r" % (text, rows))
         return rows[0][0]
+
+    def value_or(self, default, text):
+        """The value, or the default while there is none: the server is down, the table not made yet."""
+        try:
+            return self.value(text)
+        except SqlError:
+            return default
 
     def script(self, path, timeout=SQL_TIMEOUT_S):
         """Runs a file as psql does, backslash commands included; stops at its first error."""
@@ -317,7 +330,11 @@ class Parts:
         self.scratch = tempfile.mkdtemp(prefix=self.test[:40] + "-", dir=SCRATCH)
         self.source = Server(self, "source")
         self.target = Server(self, "target")
+        self.kafka = KafkaAdmin(self.environment["KAFKA_BOOTSTRAP"])
+        self.topics_prefix = self.unique()  # of all topics and groups that the test's migrations make
         self.processes = []
+        self.migrations = []
+        self.steps_at_end = []
         self.disturbed = False
 
     @property
@@ -337,6 +354,15 @@ class Parts:
             file.write(text)
         return self.path(name)
 
+    def at_end(self, step):
+        """A function to call after the test, whatever became of it; the last one given is called first."""
+        self.steps_at_end.append(step)
+
+    def server_log(self, part):
+        """What a server has said so far; `part` is source, target or kafka."""
+        data = self.environment["KAFKA_LOG_DIR" if part == "kafka" else part.upper() + "_PGDATA"]
+        return _read(os.path.join(os.path.dirname(data), "server.log"))
+
     def kill(self, part):
         """SIGKILL for source, target or kafka. It is started again after the test, if not by it."""
         self.disturbed = True
@@ -355,10 +381,20 @@ class Parts:
                 if name in self.environment:
                     self.environment[name] = os.environ[name] = value
 
+    def _check_parts(self):
+        """Nobody's servers are killed by mistake: those of the environment must be those of the folder."""
+        with open(ENV_FILE, encoding="utf-8") as file:
+            names = dict(line.strip()[len("export ") :].split("=", 1) for line in file)
+        for name in ("SOURCE_PGDATA", "TARGET_PGDATA", "KAFKA_LOG_DIR"):
+            check_equal(
+                self.environment[name], names.get(name), "%s of the environment and of %s" % (name, ENV_FILE)
+            )
+
     def _local(self, *command):
+        self._check_parts()
         # A file, not a pipe: the scripts start servers, which must not keep us waiting for its end.
         with tempfile.TemporaryFile() as output:
-            tool = os.path.join(CHECKOUT, "deploy", "local", command[0])
+            tool = os.path.join(PARTS_FOLDER, "deploy", "local", command[0])
             code = subprocess.call(
                 [tool, *command[1:]], stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
@@ -372,6 +408,8 @@ class Parts:
         for step in (
             self._kill_processes,
             self._mend,
+            self._drop_topics,
+            *reversed(self.steps_at_end),
             self.source.drop_all,
             self.target.drop_all,
         ):
@@ -385,7 +423,11 @@ class Parts:
 
     def _kill_processes(self):
         for process in self.processes:
-            process.kill_group()
+            process.kill_all()
+
+    def _drop_topics(self):
+        self.kafka.delete_topics(list(self.kafka.topics(self.topics_prefix)))
+        self.kafka.delete_groups(self.kafka.groups(self.topics_prefix))
 
     def _mend(self):
         if self.disturbed:
@@ -408,7 +450,7 @@ class Process:
         self.stdout_path = parts.path(self.label + ".stdout")
         self.stderr_path = parts.path(self.label + ".stderr")
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
-            # A session of its own makes a process group of it and its children, which ends as one.
+            # A session of its own tells which processes are its children, also after its end.
             self.popen = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -456,16 +498,17 @@ class Process:
         self.signal(signal.SIGKILL)
         self.popen.wait()
 
-    def kill_group(self):
-        """SIGKILL for the program and all children in its group; silent when there are none."""
-        # While a group has members the kernel gives its number to no new process, so it is safe to kill
-        # as long as we know of a member: the program itself, or children of the session it has led.
-        if self.is_running() or self.children():
+    def kill_all(self):
+        """SIGKILL for the program and all its children; silent when there are none."""
+        # By the session, not the process group: `rowhaul run` gives each child a group of its own. The
+        # program goes first, or it would start its children again.
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
+        for pid in self.children():
             try:
-                os.killpg(self.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.popen.wait()
 
     def children(self):
         """The PIDs of the other live processes in the program's session, also after its own end."""
@@ -482,6 +525,25 @@ class Process:
             if session == self.pid and state not in "ZX":
                 found.append(int(name))
         return found
+
+    def child(self, program, *words):
+        """The PID of the child that runs this program with these words among its arguments, or None."""
+        for pid in self.children():
+            try:
+                with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as file:
+                    argv = file.read().split("\0")
+            except OSError:
+                continue
+            if os.path.basename(argv[0]) == program and all(word in argv for word in words):
+                return pid
+        return None
+
+    def kill_child(self, program, *words, timeout=30):
+        """SIGKILL for a child, as soon as it is there. Returns its PID."""
+        what = "the child %s of %s" % (" ".join((program,) + words), self.label)
+        pid = wait_until(lambda: self.child(program, *words), timeout, what)
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def events(self, name=None, **fields):
         """The events so far (needs --log-format json), all or those with this name and these fields."""
@@ -602,7 +664,7 @@ def _run_one(test):
 def _kill_what_is_left():
     if _current is not None:
         for process in _current.processes:
-            process.kill_group()
+            process.kill_all()
 
 
 def main(*tests):

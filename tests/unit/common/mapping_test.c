@@ -728,6 +728,11 @@ static const struct {
     {"int4", "bool", "refused", false},
     {"timestamp", "date", "refused", false},
     {"jsonb", "int4", "refused", false},
+    {"pg_node_tree", "pg_node_tree", "refused", false},
+    {"pg_node_tree", "text", NULL, false},
+    {"text", "gtsvector", "refused", false},
+    {"int2vector", "int2vector", NULL, true},
+    {"int2vector", "int2[]", "refused", false},
 };
 
 static void each_pair_of_types_has_its_verdict(void **state)

@@ -80,6 +80,19 @@ static void a_domain_is_compared_as_its_base(void **state)
     where_is("{n: 1}", "(\"n\" OPERATOR(pg_catalog.=) '1'::\"pg_catalog\".\"numeric\")");
 }
 
+static void an_enum_is_compared_through_its_domain(void **state)
+{
+    (void)state;
+    struct catalog_column *column = &fixture.source.catalog.tables[0].columns[4];
+    column->type = "public.humour";
+    column->type_type = 'd';
+    column->type_schema = "public";
+    column->domain_base_schema = "app";
+    column->domain_base_type = 'e';
+    where_is("{mood: sad}",
+             "(\"mood\"::\"app\".\"mood\" OPERATOR(pg_catalog.=) 'sad'::\"app\".\"mood\")");
+}
+
 static void names_and_values_cannot_break_out(void **state)
 {
     (void)state;
@@ -197,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_a_literal_of_the_columns_type),
         TEST(a_domain_is_compared_as_its_base),
+        TEST(an_enum_is_compared_through_its_domain),
         TEST(names_and_values_cannot_break_out),
         TEST(null_is_asked_for_by_name),
         TEST(a_list_is_any_of_its_values),
