@@ -174,7 +174,8 @@ void children_stop(struct children *children)
 
 int children_wait(const char *const *argv, struct error *err)
 {
-    struct child child = {.name = argv[0], .argv = argv};
+    const char *slash = strrchr(argv[0], '/');
+    struct child child = {.name = slash == NULL ? argv[0] : slash + 1, .argv = argv};
     int status = 0;
     if (!spawn(&child, err)) {
         return EXIT_INTERNAL;

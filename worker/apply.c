@@ -65,9 +65,20 @@ static void learn_refusal(struct attempt *attempt, const struct table_work *work
     }
 }
 
+static bool met_unchanged_rows(const struct attempt *attempt, const struct table_work *work)
+{
+    for (size_t i = 0; i < attempt->touched_count; i++) {
+        const struct partition *partition = attempt->touched[i];
+        if (partition->topic->table == work->table && partition->counters.unchanged > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void learn_success(struct attempt *attempt, const struct table_work *work)
 {
-    bool met_unchanged = attempt_counters(attempt, work->entries[0])->unchanged > 0;
+    bool met_unchanged = met_unchanged_rows(attempt, work);
     for (size_t o = 0; o < work->table->outputs_count; o++) {
         struct writer *writer = &attempt->apply->tables[work->table->index].outputs[o];
         if (!attempt->careful && writer_expects_new(writer)) {

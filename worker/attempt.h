@@ -49,11 +49,7 @@ bool attempt_commit(struct attempt *attempt, enum apply_outcome *ret_outcome,
                     struct error *err) RH_MUST_CHECK;
 void attempt_roll_back(struct attempt *attempt);
 
-/*
- * A COPY or upsert only tells how many rows it changed, not which; so what a table changed is
- * counted at the first of its partitions in the batch. Sums per table, which the identity is about,
- * are exact.
- */
+/* The counters of the partition that an entry came from. */
 struct partition_counters *attempt_counters(const struct attempt *attempt,
                                             const struct batch_entry *entry);
 /* For events, after the commit. */

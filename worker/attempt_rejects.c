@@ -5,28 +5,41 @@
 
 #define REJECTS_LOGGED_MAX 20 /* of a batch; a mapping that is wrong must not flood the log */
 
+/* Entries [from, to) are of one partition. */
+static bool remove_rejects_of(struct attempt *attempt, const struct table_work *work, size_t from,
+                              size_t to, struct error *err)
+{
+    const struct batch_entry **applied =
+        arena_must_alloc(attempt->arena, (to - from) * sizeof *applied);
+    size_t count = 0;
+    for (size_t i = from; i < to; i++) {
+        if (work->verdicts[i] == VERDICT_WRITE) {
+            applied[count++] = work->entries[i];
+        }
+    }
+    uint64_t removed = 0;
+    if (count > 0 && !ledger_unreject(attempt->pg, attempt->apply->run, work->table, applied, count,
+                                      attempt->arena, &removed, err)) {
+        return false;
+    }
+    attempt_counters(attempt, work->entries[from])->superseded += removed;
+    return true;
+}
+
 /* An applied key takes its older reject away; asked only where the partition has any. */
 static bool remove_rejects(struct attempt *attempt, const struct table_work *work,
                            struct error *err)
 {
-    const struct batch_entry **applied =
-        arena_must_alloc(attempt->arena, work->entries_count * sizeof *applied);
-    size_t count = 0;
-    for (size_t i = 0; i < work->entries_count; i++) {
-        const struct batch_entry *entry = work->entries[i];
-        if (attempt->slots[entry->slot]->open_rejects > 0 && work->verdicts[i] == VERDICT_WRITE) {
-            applied[count++] = entry;
+    for (size_t from = 0, to = 0; from < work->entries_count; from = to) {
+        size_t slot = work->entries[from]->slot;
+        while (to < work->entries_count && work->entries[to]->slot == slot) {
+            to++;
+        }
+        if (attempt->slots[slot]->open_rejects > 0 &&
+            !remove_rejects_of(attempt, work, from, to, err)) {
+            return false;
         }
     }
-    if (count == 0) {
-        return true;
-    }
-    uint64_t removed = 0;
-    if (!ledger_unreject(attempt->pg, attempt->apply->run, work->table, applied, count,
-                         attempt->arena, &removed, err)) {
-        return false;
-    }
-    attempt_counters(attempt, applied[0])->superseded += removed;
     return true;
 }
 

@@ -22,6 +22,28 @@ static bool write_output(struct attempt *attempt, const struct table_work *work,
 }
 
 /*
+ * A COPY or upsert tells how many rows it changed, not which: where only some were, the first of
+ * the entries count as applied. So each partition's books balance, and the sums of a table are
+ * exact.
+ */
+static void count_range(struct attempt *attempt, const struct table_work *work, size_t from,
+                        size_t to, uint64_t applied)
+{
+    for (size_t i = from; i < to; i++) {
+        struct partition_counters *counters = attempt_counters(attempt, work->entries[i]);
+        if (work->verdicts[i] != VERDICT_WRITE) {
+            continue;
+        }
+        if (applied > 0) {
+            counters->applied++;
+            applied--;
+        } else {
+            counters->unchanged++;
+        }
+    }
+}
+
+/*
  * Writes entries [from, to) to all outputs. A message counts as applied up to the largest number of
  * rows that one output changed; the others found their rows as they should be.
  */
@@ -43,10 +65,8 @@ static bool write_range(struct attempt *attempt, const struct table_work *work, 
         applied = written > applied ? written : applied;
         rows += written;
     }
-    struct partition_counters *counters = attempt_counters(attempt, work->entries[from]);
-    counters->applied += applied;
-    counters->unchanged += entries - applied;
-    counters->rows_written += rows;
+    attempt_counters(attempt, work->entries[from])->rows_written += rows;
+    count_range(attempt, work, from, to, applied);
     return true;
 }
 

@@ -310,7 +310,8 @@ create_postgres() {
     if [[ $fast == yes ]]; then sync=(--no-sync); fi
     # As root, initdb runs as another user, who may not read our copy of the password.
     "${AS_SERVER[@]}" sh -c 'umask 077; cat >password' <"$FOLDER/password"
-    "${AS_SERVER[@]}" "$PG_BIN/initdb" --pgdata="$home/data.new" --username=rowhaul \
+    # Not "rowhaul": "$user" in search_path would make the ledger's schema the place of new tables.
+    "${AS_SERVER[@]}" "$PG_BIN/initdb" --pgdata="$home/data.new" --username=postgres \
         --pwfile=password --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 "${sync[@]}" \
         </dev/null >"$home/create.log" 2>&1 || return 1
     rm -f password
@@ -333,7 +334,7 @@ postgres_answers() {
     local part=$1
     "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$(port_of "$part")" || return 1
     [[ $(PGPASSWORD=$(<"$FOLDER/password") PGCONNECT_TIMEOUT=5 "$PG_BIN/psql" -XqAt -h 127.0.0.1 \
-        -p "$(port_of "$part")" -U rowhaul -d "$part" -c 'show data_directory' 2>/dev/null) \
+        -p "$(port_of "$part")" -U postgres -d "$part" -c 'show data_directory' 2>/dev/null) \
         == "$FOLDER/$part/data" ]]
 }
 
@@ -471,8 +472,8 @@ write_env() {
     (
         umask 077
         {
-            printf 'export SOURCE_URL=postgresql://rowhaul:%s@127.0.0.1:%s/source\n' "$password" "$SOURCE_PORT"
-            printf 'export TARGET_URL=postgresql://rowhaul:%s@127.0.0.1:%s/target\n' "$password" "$TARGET_PORT"
+            printf 'export SOURCE_URL=postgresql://postgres:%s@127.0.0.1:%s/source\n' "$password" "$SOURCE_PORT"
+            printf 'export TARGET_URL=postgresql://postgres:%s@127.0.0.1:%s/target\n' "$password" "$TARGET_PORT"
             printf 'export KAFKA_BOOTSTRAP=127.0.0.1:%s\n' "$KAFKA_PORT"
             printf 'export SOURCE_PGDATA=%s\n' "$FOLDER/source/data"
             printf 'export TARGET_PGDATA=%s\n' "$FOLDER/target/data"

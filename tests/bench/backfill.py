@@ -96,8 +96,11 @@ def cpu_seconds(pid):
 
 def children(pid):
     for path in glob.glob("/proc/%d/task/*/children" % pid):
-        with open(path) as listed:
-            yield from listed.read().split()
+        try:
+            with open(path) as listed:
+                yield from listed.read().split()
+        except OSError:  # the thread has just ended
+            pass
 
 
 def peak_kib(pid):
