@@ -95,8 +95,7 @@ static bool compile(struct session *session, const struct names *names,
     }
     if (!mapping_compile(&session->config.document, source, target, &environment, arena, complaints,
                          &plan)) {
-        complaints_print(complaints, stderr);
-        return complaints_to_error(complaints, err);
+        return complaints_report(complaints, err);
     }
     complaints_print(complaints, stderr);
     return print_plan(session, &plan, err);
@@ -108,8 +107,7 @@ static bool check(struct session *session, bool offline, struct complaints *comp
     struct names names;
     if (!mapping_tables(&session->config.document, &session->arena, complaints, &names.source,
                         &names.source_count, &names.target, &names.target_count)) {
-        complaints_print(complaints, stderr);
-        return complaints_to_error(complaints, err);
+        return complaints_report(complaints, err);
     }
     if (!offline) {
         return compile(session, &names, complaints, err);

@@ -136,3 +136,13 @@ bool complaints_to_error(const struct complaints *complaints, struct error *err)
     }
     return false;
 }
+
+bool complaints_report(const struct complaints *complaints, struct error *err)
+{
+    complaints_print(complaints, stderr);
+    if (complaints_to_error(complaints, err)) {
+        return true;
+    }
+    err->shown = true;
+    return false;
+}

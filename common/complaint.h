@@ -38,6 +38,11 @@ void complain(struct complaints *complaints, enum complaint_level level, const c
               const struct node *node, const char *hint, const char *format, ...) RH_PRINTF(6, 7);
 /* One line each: `file:line:column: error RH-3004: text (hint)`. Sorted by place. */
 void complaints_print(const struct complaints *complaints, FILE *stream);
+/*
+ * Prints all of them on stderr; false with the first as the error if one is an error. The error is
+ * marked as shown, so that a person does not read it twice.
+ */
+bool complaints_report(const struct complaints *complaints, struct error *err) RH_MUST_CHECK;
 /* The first error as an error object (EXIT_CONFIG) naming how many there are; false if any error.
  */
 bool complaints_to_error(const struct complaints *complaints, struct error *err);

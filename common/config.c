@@ -27,10 +27,10 @@ bool config_load(const char *path, struct arena *arena, struct config *ret_confi
     struct complaints complaints;
     complaints_init(&complaints, arena, path);
     bool ok = settings_load(&config.document, arena, &complaints, &config.settings);
-    complaints_print(&complaints, stderr);
-    if (!ok) {
-        return complaints_to_error(&complaints, err);
+    if (!complaints_report(&complaints, err)) {
+        return false;
     }
+    REQUIRE(ok);
     if (!mode_supported(&config, err)) {
         return false;
     }

@@ -48,6 +48,7 @@ enum exit_code {
 struct error {
     enum error_action action;
     enum exit_code exit_code; /* what a program ends with when this stops it; 0 = EXIT_INTERNAL */
+    bool shown;               /* its complaints were printed already, place by place */
     char sqlstate[6];         /* "" unless PostgreSQL said so */
     int kafka_code;           /* rd_kafka_resp_err_t, 0 unless Kafka said so */
     const char *code;         /* "RETENTION_LOST", "RH-3012", ...: static text, or NULL */

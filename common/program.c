@@ -64,6 +64,8 @@ int program_end(const char *event, bool ok, const struct error *err)
     if (ok || (shutdown_requested() && err->action == ERROR_RETRY)) {
         return EXIT_DONE;
     }
-    log_error(LEVEL_ERROR, event, err);
+    if (!err->shown || log_current_format() == LOG_FORMAT_JSON) {
+        log_error(LEVEL_ERROR, event, err);
+    }
     return err->exit_code != EXIT_DONE ? (int)err->exit_code : EXIT_INTERNAL;
 }

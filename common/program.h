@@ -19,7 +19,8 @@ bool program_begin(const char *program, const struct common_options *options, st
 
 /*
  * The exit code: 0 when ok, and when something that could be repeated was cut short because we were
- * asked to leave; otherwise the error's, which is logged as an event of that name.
+ * asked to leave; otherwise the error's, which is logged as an event of that name (as text only if
+ * it was not shown already).
  */
 int program_end(const char *event, bool ok, const struct error *err);
 

@@ -12,13 +12,6 @@ static struct catalog *read_catalog(struct pg *pg, const struct table_name *tabl
     return catalog_read(pg, tables, count, arena, catalog, err) ? catalog : NULL;
 }
 
-/* Complaints are printed here, also the warnings of a plan that compiles. */
-static bool finish(const struct complaints *complaints, struct error *err)
-{
-    complaints_print(complaints, stderr);
-    return complaints_to_error(complaints, err);
-}
-
 bool run_compile(const struct config *config, struct pg *source, struct pg *target,
                  struct arena *arena, struct plan *ret_plan, struct environment *environment,
                  struct error *err)
@@ -32,7 +25,7 @@ bool run_compile(const struct config *config, struct pg *source, struct pg *targ
     size_t targets_count = 0;
     if (!mapping_tables(&config->document, arena, &complaints, &sources, &sources_count, &targets,
                         &targets_count)) {
-        return finish(&complaints, err);
+        return complaints_report(&complaints, err);
     }
     const struct catalog *source_catalog = read_catalog(source, sources, sources_count, arena, err);
     if (source_catalog == NULL) {
@@ -46,7 +39,7 @@ bool run_compile(const struct config *config, struct pg *source, struct pg *targ
     bool ok = mapping_compile(&config->document, source_catalog, target_catalog, environment, arena,
                               &complaints, &plan);
     REQUIRE(ok == (complaints.errors_count == 0));
-    if (!finish(&complaints, err)) {
+    if (!complaints_report(&complaints, err)) {
         return false;
     }
     *ret_plan = plan;

@@ -238,8 +238,7 @@ static bool check(struct creation *creation, const struct run *run, struct error
                    err)) {
         return false;
     }
-    complaints_print(&findings, stderr);
-    if (!complaints_to_error(&findings, err)) {
+    if (!complaints_report(&findings, err)) {
         err->exit_code = EXIT_CHECK;
         return false;
     }
