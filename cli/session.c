@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include "cli/output.h"
+#include "common/nearest.h"
 #include "common/program.h"
 #include "common/shutdown.h"
 

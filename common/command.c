@@ -4,6 +4,7 @@
 #include "common/document.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/nearest.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -61,7 +61,4 @@ bool node_is_text(const struct node *node, const char *text);
 bool document_error(const struct document *document, const struct node *node, struct error *err,
                     const char *format, ...) RH_PRINTF(4, 5);
 
-/* The nearest of `count` names within a third of its length (Damerau-Levenshtein), or NULL. */
-const char *nearest_name(const char *name, const char *const *names, size_t count);
-
 #endif

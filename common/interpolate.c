@@ -1,5 +1,6 @@
 #include "common/compiler.h"
 #include "common/environment.h"
+#include "common/nearest.h"
 #include "common/settings.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #include "common/mapping_parts.h"
+#include "common/nearest.h"
 
 #include <string.h>
 

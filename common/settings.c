@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/compiler.h"
+#include "common/nearest.h"
 #include "common/secret_file.h"
 #include "common/settings_table.h"
 #include "common/settings_url.h"

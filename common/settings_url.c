@@ -1,6 +1,7 @@
 #include "common/settings_url.h"
 
 #include "common/document.h"
+#include "common/nearest.h"
 
 #include <libpq-fe.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "common/settings_value.h"
 
 #include "common/document.h"
+#include "common/nearest.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/ledger.h"
 #include "common/log.h"
+#include "common/nearest.h"
 
 #include <stdio.h>
 #include <string.h>

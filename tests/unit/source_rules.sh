@@ -15,9 +15,9 @@ complain() {
 # The layers of common/, lowest first. A module includes its own layer and lower ones.
 layers=(
     "compiler arena bytes error hash row"
-    "clock log document complaint environment interpolate secret_file settings settings_table
+    "nearest clock log document complaint environment interpolate secret_file settings settings_table
      settings_value settings_url settings_markdown command failpoint shutdown"
-    "pg pg_copy pg_sqlstate pg_array sql_text kafka kafka_conf kafka_admin"
+    "pg pg_parts pg_connect pg_copy pg_sqlstate pg_array sql_text kafka kafka_conf kafka_admin"
     "key wire catalog catalog_json mapping mapping_parts mapping_form mapping_rules mapping_types
      mapping_value mapping_where mapping_check mapping_levels mapping_fingerprint transform
      state_topic ledger control_sql config run run_parts run_names run_mapping run_compile run_json

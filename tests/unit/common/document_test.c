@@ -1,4 +1,5 @@
 #include "common/document.h"
+#include "common/nearest.h"
 
 #include <dirent.h>
 #include <setjmp.h>
