@@ -141,7 +141,7 @@ const struct setting settings_table[] = {
              "by a later version"},
     {.path = "apply.max_errors", .kind = SETTING_COUNT, .unit = "rows", .default_text = "none",
      .max = UINT64_MAX - 1, .word = {"none", UINT64_MAX}, STORED(apply_max_errors),
-     .help = "rejected; above it the run pauses"},
+     .help = "rejected, above which the run pauses; checked here, obeyed by a later version"},
     {.path = "apply.fetch_bytes", .kind = SETTING_BYTES, .default_text = "32MiB",
      .min = MIB, .max = 2047 * MIB, STORED(apply_fetch_bytes),
      .help = "read from Kafka ahead of the batch"},
