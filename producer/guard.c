@@ -9,15 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define APPLICATION "rowhaul-producer lock"
-#define LOCK_PATIENCE_MS                                                                           \
-    15000 /* a producer that was killed: its session may end a little later                        \
-           */
-#define LOCK_PAUSE_MS   500
-#define PING_MS         5000
-#define WATCH_MS        2000
-#define TICK_MS         250
-#define STATE_BYTES_MAX ((size_t)64 << 20)
+#define APPLICATION      "rowhaul-producer lock"
+#define LOCK_PATIENCE_MS 15000 /* the session of a killed producer may end a little later */
+#define LOCK_PAUSE_MS    500
+#define PING_MS          5000
+#define WATCH_MS         2000
+#define TICK_MS          250
+#define STATE_BYTES_MAX  ((size_t)64 << 20)
 
 /* In servers before 14 the setting does not exist: then the session lives as long as TCP says. */
 static const char session_sql[] =

@@ -10,12 +10,10 @@
 
 #include <string.h>
 
-#define PROGRAM "rowhaul-worker"
-#define ARENA_LIMIT_BYTES                                                                          \
-    ((size_t)256 << 20)   /* plan, both catalogs, 190 bytes a row of a batch                       \
-                           */
-#define RUN_WAIT_MS 60000 /* for a run that is being created elsewhere */
-#define RUN_POLL_MS 1000
+#define PROGRAM           "rowhaul-worker"
+#define ARENA_LIMIT_BYTES ((size_t)256 << 20) /* plan, catalogs, the batch's fixed tables */
+#define RUN_WAIT_MS       60000               /* for a run that is being created elsewhere */
+#define RUN_POLL_MS       1000
 
 struct worker_options {
     struct common_options common;
