@@ -13,7 +13,8 @@ import io
 import socket
 import struct
 
-LIST_OFFSETS, METADATA, LIST_GROUPS, DELETE_TOPICS, DELETE_GROUPS = 2, 3, 16, 20, 42
+LIST_OFFSETS, METADATA, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 2, 3, 16, 19, 20
+DELETE_RECORDS, DELETE_GROUPS = 21, 42
 LATEST = -1  # as a timestamp in LIST_OFFSETS
 UNKNOWN_TOPIC, NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND = 3, 68, 69
 TIMEOUT_S = 20
@@ -131,6 +132,27 @@ class KafkaAdmin:
         answer = self._ask(DELETE_TOPICS, 1, body)
         answer.int32()  # throttled for
         self._check(answer, UNKNOWN_TOPIC)
+
+    def create_topic(self, name, partitions):
+        body = _array([_string(name) + struct.pack(">ih", partitions, 1) + _array([]) + _array([])])
+        answer = self._ask(CREATE_TOPICS, 2, body + struct.pack(">i?", TIMEOUT_S * 1000, False))
+        answer.int32()  # throttled for
+        for topic, error, text in answer.array(lambda: (answer.string(), answer.int16(), answer.string())):
+            if error:
+                raise KafkaError("%s: %s" % (topic, text))
+
+    def delete_records(self, topic, partition, offset):
+        """Removes what lies before an offset, as retention would."""
+        body = _array([_string(topic) + _array([struct.pack(">iq", partition, offset)])])
+        answer = self._ask(DELETE_RECORDS, 0, body + struct.pack(">i", TIMEOUT_S * 1000))
+        answer.int32()  # throttled for
+
+        def of_partition():
+            number, _, error = answer.int32(), answer.int64(), answer.int16()
+            if error:
+                raise KafkaError("%s:%d: error %d" % (topic, number, error))
+
+        answer.array(lambda: (answer.string(), answer.array(of_partition)))
 
     def delete_groups(self, names):
         """Those whose members were killed just now stay: the broker forgets them by itself."""
