@@ -2,6 +2,7 @@
 
 #include "cli/output.h"
 #include "common/key.h"
+#include "common/lsn.h"
 
 #include <inttypes.h>
 
@@ -69,14 +70,13 @@ static json_t *progress_to_json(const struct plan_table *table,
     return object;
 }
 
-static void set_header(json_t *object, const struct wire_header *header, struct arena *arena)
+static void set_header(json_t *object, const struct wire_header *header)
 {
-    const char *lsn = arena_must_printf(arena, "%" PRIX32 "/%" PRIX32,
-                                        (uint32_t)(header->lsn >> 32), (uint32_t)header->lsn);
+    char lsn[LSN_TEXT_BYTES];
     output_set(object, "kind", output_text(bytes_of(wire_kind_name(header->kind))));
     output_set(object, "generation", number(header->generation));
     output_set(object, "sequence", number(header->sequence));
-    output_set(object, "lsn", output_text(bytes_of(lsn)));
+    output_set(object, "lsn", output_text(bytes_of(lsn_format(lsn, header->lsn))));
     output_set(object, "index", number(header->index));
     output_set(object, "flags", number(header->flags));
 }
@@ -120,7 +120,7 @@ json_t *message_to_json(const struct plan_table *table, struct bytes key, struct
         output_set(object, "error", output_text(bytes_of(err.text)));
         return object;
     }
-    set_header(object, &message.header, arena);
+    set_header(object, &message.header);
     output_set(object, "key", key_to_json(table, key, arena));
     set_body(object, table, &message, arena);
     return object;

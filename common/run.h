@@ -49,8 +49,7 @@ bool config_load(const char *path, struct arena *arena, struct config *ret_confi
                  struct error *err) RH_MUST_CHECK;
 
 /*
- * Reads both catalogs and compiles; complaints are printed. Also for `validate`, which creates
- * nothing. ret_complaints_warnings may be NULL.
+ * Reads both catalogs and compiles; complaints are printed, and nothing is created.
  */
 bool run_compile(const struct config *config, struct pg *source, struct pg *target,
                  struct arena *arena, struct plan *ret_plan, struct environment *environment,

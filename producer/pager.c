@@ -1,5 +1,6 @@
 #include "producer/pager.h"
 
+#include "common/lsn.h"
 #include "common/sql_text.h"
 
 #include <stdlib.h>
@@ -346,16 +347,11 @@ static bool end_page(struct pager *pager, bool cut, uint64_t *ret_lsn, struct er
     const char *sql = cut ? "ROLLBACK; SELECT pg_catalog.pg_current_wal_insert_lsn()"
                           : "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn()";
     const char *text = NULL;
-    char *slash;
 
     if (!pg_query_text(&pager->pg, sql, &pager->arena, &text, err)) {
         return false;
     }
-
-    uint64_t high = strtoull(text, &slash, 16);
-
-    REQUIRE(*slash == '/');
-    *ret_lsn = high << 32 | strtoull(slash + 1, NULL, 16);
+    *ret_lsn = lsn_parse(text);
     return true;
 }
 

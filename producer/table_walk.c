@@ -6,9 +6,8 @@
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/lsn.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* A page of text; four threads have one each beside librdkafka's queue. The size aims below the
@@ -136,16 +135,14 @@ static void report_page(struct walk *walk, uint64_t lsn, int64_t ms)
 {
     int64_t now_ms = clock_ms();
     bool show = walk->event_ms == 0 || now_ms - walk->event_ms >= PAGE_EVENT_MS;
-    char lsn_text[32];
+    char lsn_text[LSN_TEXT_BYTES];
 
-    (void)snprintf(lsn_text, sizeof(lsn_text), "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32),
-                   (uint32_t)lsn);
     if (show) {
         walk->event_ms = now_ms;
     }
     log_event(show ? LEVEL_INFO : LEVEL_DEBUG, "page_done", F_STR("table", walk->table->id),
               F_INT("rows", walk->page.rows), F_INT("ms", ms), F_INT("bytes", walk->page.bytes),
-              F_STR("lsn", lsn_text), F_INT("rows_read", walk->progress.rows_read),
+              F_STR("lsn", lsn_format(lsn_text, lsn)), F_INT("rows_read", walk->progress.rows_read),
               F_INT("oversize", walk->page.oversize));
 }
 

@@ -1,5 +1,6 @@
 #include "worker/ledger_batch.h"
 
+#include "common/lsn.h"
 #include "common/pg_array.h"
 #include "worker/ledger_rejects.h"
 
@@ -49,10 +50,7 @@ static uint64_t row_u64(const PGresult *result, int row, int column)
 
 static uint64_t row_lsn(const PGresult *result, int row, int column)
 {
-    unsigned int high = 0;
-    unsigned int low = 0;
-    (void)sscanf(PQgetvalue(result, row, column), "%X/%X", &high, &low);
-    return (uint64_t)high << 32 | low;
+    return lsn_parse(PQgetvalue(result, row, column));
 }
 
 /* ---- claim ---- */
@@ -174,10 +172,8 @@ static const char advance_sql[] =
 
 static void add_lsn(struct pg_array *array, uint64_t lsn)
 {
-    char text[32];
-    int length = snprintf(text, sizeof text, "%X/%X", (unsigned int)(lsn >> 32),
-                          (unsigned int)(lsn & 0xffffffffu));
-    pg_array_add_text(array, (struct bytes){text, (size_t)length});
+    char text[LSN_TEXT_BYTES];
+    pg_array_add_text(array, bytes_of(lsn_format(text, lsn)));
 }
 
 bool ledger_advance(struct pg *pg, const struct run *run, struct partition *const *partitions,

@@ -1,10 +1,10 @@
 #include "worker/ledger_rejects.h"
 
 #include "common/key.h"
+#include "common/lsn.h"
 #include "common/pg_array.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_PARTS_MAX 32 /* PostgreSQL's INDEX_MAX_KEYS */
@@ -73,6 +73,7 @@ bool ledger_reject(struct pg *pg, const struct run *run, const struct partition 
     if (!ledger_key_text(entry->key, reject->table->key_count, scratch, &key, err)) {
         return false;
     }
+    char lsn[LSN_TEXT_BYTES];
     const char *values[] = {
         run->id_text,
         reject->table->id,
@@ -83,8 +84,7 @@ bool ledger_reject(struct pg *pg, const struct run *run, const struct partition 
         arena_must_printf(scratch, "%" PRId64, entry->offset),
         arena_must_printf(scratch, "%" PRIu64, entry->generation),
         arena_must_printf(scratch, "%" PRIu64, entry->sequence),
-        arena_must_printf(scratch, "%X/%X", (unsigned int)(entry->lsn >> 32),
-                          (unsigned int)(entry->lsn & 0xffffffffu)),
+        lsn_format(lsn, entry->lsn),
         reject->sqlstate,
         reject->rule,
         reject->constraint,
@@ -171,14 +171,11 @@ bool ledger_parked(struct pg *pg, const struct run *run, const struct partition 
     size_t count = (size_t)PQntuples(result);
     struct parked_row *rows = arena_must_alloc(arena, (count + 1) * sizeof *rows);
     for (size_t i = 0; i < count; i++) {
-        unsigned int high = 0;
-        unsigned int low = 0;
-        (void)sscanf(PQgetvalue(result, (int)i, 3), "%X/%X", &high, &low);
         rows[i] = (struct parked_row){
             .offset = strtoll(PQgetvalue(result, (int)i, 0), NULL, 10),
             .generation = strtoull(PQgetvalue(result, (int)i, 1), NULL, 10),
             .sequence = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10),
-            .lsn = (uint64_t)high << 32 | low,
+            .lsn = lsn_parse(PQgetvalue(result, (int)i, 3)),
         };
         if (!copy_payload(result, (int)i, arena, &rows[i], err)) {
             return false;

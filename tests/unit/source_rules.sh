@@ -14,7 +14,7 @@ complain() {
 
 # The layers of common/, lowest first. A module includes its own layer and lower ones.
 layers=(
-    "compiler arena bytes error hash row"
+    "compiler arena bytes error hash lsn row"
     "nearest clock log document complaint environment interpolate secret_file settings settings_table
      settings_value settings_url settings_markdown command failpoint shutdown"
     "pg pg_parts pg_connect pg_copy pg_sqlstate pg_array sql_text kafka kafka_conf kafka_admin"
