@@ -1,13 +1,12 @@
 #include "cli/cat.h"
 
 #include "cli/message_json.h"
+#include "cli/number.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "common/shutdown.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROW_BYTES_MAX ((size_t)512 << 20) /* the values of one message: pointers into it */
@@ -90,8 +89,8 @@ static bool read_all(struct reading *reading, struct error *err)
 {
     const struct settings *settings = &reading->session->config.settings;
     for (int32_t p = reading->first; p < reading->end && !reading->enough; p++) {
-        if (!kafka_read_partition(settings, reading->topic, p, reading->from, visit, reading,
-                                  err) &&
+        if (!kafka_read_partition(settings, reading->topic, p, reading->from, RD_KAFKA_OFFSET_END,
+                                  visit, reading, err) &&
             !reading->enough) {
             return false;
         }
@@ -124,21 +123,6 @@ static bool find_topic(struct reading *reading, const char *name, uint32_t *ret_
     return error_hint(err, "name a table of the mapping, a topic of the run, or \"state\"");
 }
 
-static bool parse_number(const char *option, const char *text, int64_t max, int64_t *ret_number,
-                         struct error *err)
-{
-    char *end = NULL;
-    errno = 0;
-    long long number = *text >= '0' && *text <= '9' ? strtoll(text, &end, 10) : -1;
-    if (end == NULL || *end != '\0' || errno == ERANGE || number > max) {
-        return error_stop(err, EXIT_USAGE, "RH-2013",
-                          "option \"--%s\" must be a whole number up to %" PRId64 ", not \"%s\"",
-                          option, max, text);
-    }
-    *ret_number = number;
-    return true;
-}
-
 static bool choose(struct reading *reading, const struct cat_options *given, uint32_t partitions,
                    struct error *err)
 {
@@ -147,8 +131,8 @@ static bool choose(struct reading *reading, const struct cat_options *given, uin
     reading->from = RD_KAFKA_OFFSET_BEGINNING;
     reading->limit = given->limit;
     if (given->partition != NULL) {
-        if (!parse_number("partition", given->partition, (int64_t)partitions - 1, &partition,
-                          err)) {
+        if (!number_option("partition", given->partition, (int64_t)partitions - 1, &partition,
+                           err)) {
             return false;
         }
         reading->first = (int32_t)partition;
@@ -163,7 +147,7 @@ static bool choose(struct reading *reading, const struct cat_options *given, uin
                          reading->topic, partitions);
         return error_hint(err, "add --partition P");
     }
-    return parse_number("from", given->from, INT64_MAX, &reading->from, err);
+    return number_option("from", given->from, INT64_MAX, &reading->from, err);
 }
 
 static bool prepare(struct reading *reading, const struct cat_options *given, const char *name,

@@ -5,6 +5,7 @@
 #include "cli/cleanup.h"
 #include "cli/passthrough.h"
 #include "cli/rejects.h"
+#include "cli/replay.h"
 #include "cli/run.h"
 #include "cli/status.h"
 #include "cli/validate.h"
@@ -31,6 +32,8 @@ static const struct command commands[] = {
      rejects_list_option_specs, 0, rejects_list_command},
     {"rejects show", "TABLE KEY…", "shows everything about one of them", NULL, 1 + KEY_PARTS_MAX,
      rejects_show_command},
+    {"replay", "", "applies a table's messages once more, of all its partitions or of one",
+     replay_option_specs, 0, replay_command},
     {"cat", "TOPIC", "prints the messages of a topic, of a table or of \"state\" as JSON lines",
      cat_option_specs, 1, cat_command},
     {"cleanup", "", "removes what a migration left in Kafka and on the target",
@@ -49,6 +52,7 @@ union options {
     struct verify_options verify;
     struct rejects_list_options rejects_list;
     struct rejects_show_options rejects_show;
+    struct replay_options replay;
     struct cat_options cat;
     struct cleanup_options cleanup;
 };

@@ -277,11 +277,33 @@ bool kafka_watermarks(rd_kafka_t *handle, const char *topic, int32_t partition, 
     }
 }
 
+bool kafka_offset_at(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t time_ms,
+                     int64_t *ret_offset, struct error *err)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    if (!kafka_watermarks(handle, topic, partition, &low, &high, err)) {
+        return false;
+    }
+    RH_AUTO(partitions_destroy)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+    asked->offset = time_ms; /* the question; the answer takes its place */
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(handle, list, PATIENCE_MS);
+    code = code == RD_KAFKA_RESP_ERR_NO_ERROR ? asked->err : code;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_error(err, code, "could not find an offset of %s:%" PRId32 " by time", topic,
+                           partition);
+    }
+    *ret_offset = asked->offset >= 0 ? asked->offset : high;
+    return true;
+}
+
 /* ---- reading a partition ---- */
 
 /* Where to begin, checked against what the log holds; ret_end the first offset not to be read. */
 static bool read_range(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t from,
-                       int64_t *ret_begin, int64_t *ret_end, struct error *err)
+                       int64_t to, int64_t *ret_begin, int64_t *ret_end, struct error *err)
 {
     int64_t low = 0;
     int64_t high = 0;
@@ -291,19 +313,22 @@ static bool read_range(rd_kafka_t *handle, const char *topic, int32_t partition,
     if (from == RD_KAFKA_OFFSET_BEGINNING) {
         from = low;
     }
-    REQUIRE(from >= 0);
+    if (to == RD_KAFKA_OFFSET_END) {
+        to = from > high ? from : high;
+    }
+    REQUIRE(from >= 0 && to >= from);
     if (from < low) {
         return error_stop(err, EXIT_STATE, "RETENTION_LOST",
                           "%s:%" PRId32 " begins at offset %" PRId64 ", %" PRId64 " is gone", topic,
                           partition, low, from);
     }
-    if (from > high) {
+    if (to > high) {
         return error_stop(err, EXIT_STATE, "TOPIC_TRUNCATED",
                           "%s:%" PRId32 " ends at offset %" PRId64 ", before %" PRId64, topic,
-                          partition, high, from);
+                          partition, high, to);
     }
     *ret_begin = from;
-    *ret_end = high;
+    *ret_end = to;
     return true;
 }
 
@@ -372,7 +397,8 @@ static bool read_to(rd_kafka_t *handle, const char *topic, int32_t partition, in
 }
 
 bool kafka_read_partition(const struct settings *settings, const char *topic, int32_t partition,
-                          int64_t from, kafka_visit *visit, void *context, struct error *err)
+                          int64_t from, int64_t to, kafka_visit *visit, void *context,
+                          struct error *err)
 {
     rd_kafka_conf_t *conf = NULL;
     if (!kafka_conf(settings, KAFKA_READER, NULL, &conf, err)) {
@@ -394,7 +420,7 @@ bool kafka_read_partition(const struct settings *settings, const char *topic, in
     }
     int64_t begin = 0;
     int64_t end = 0;
-    if (!read_range(handle, topic, partition, from, &begin, &end, err)) {
+    if (!read_range(handle, topic, partition, from, to, &begin, &end, err)) {
         return false;
     }
     if (begin == end) {

@@ -83,22 +83,30 @@ bool kafka_topics_delete(rd_kafka_t *handle, const char *const *names, size_t co
                          struct error *err) RH_MUST_CHECK;
 /* A group that does not exist is fine; one with members is ERROR_RETRY. */
 bool kafka_group_delete(rd_kafka_t *handle, const char *group, struct error *err) RH_MUST_CHECK;
+/* How many members it has; 0 also when there is no such group. */
+bool kafka_group_members(rd_kafka_t *handle, const char *group, uint32_t *ret_members,
+                         struct error *err) RH_MUST_CHECK;
 /* low and high offsets, with bounded retries (2.0.2 can miss a leader change). */
 bool kafka_watermarks(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t *ret_low,
                       int64_t *ret_high, struct error *err) RH_MUST_CHECK;
 
 /*
- * Reads a partition from `from` (absolute, or RD_KAFKA_OFFSET_BEGINNING) to the end that stood when
- * the call began, calling `visit` for each message; visit returning false stops with its error.
+ * Reads a partition from `from` (absolute, or RD_KAFKA_OFFSET_BEGINNING) up to and without `to`
+ * (absolute, or RD_KAFKA_OFFSET_END: the end that stood when the call began), calling `visit` for
+ * each message; visit returning false stops with its error.
  *
- * Errors   RETENTION_LOST, TOPIC_TRUNCATED (13) `from` is before the first or after the last offset
+ * Errors   RETENTION_LOST, TOPIC_TRUNCATED (13) `from` is before the first offset; `from` or `to`
+ *                      is after the last
  *          ERROR_RETRY no message and no end for a minute; no such topic (kafka_code
  *                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
  */
 typedef bool kafka_visit(void *context, const rd_kafka_message_t *message, struct error *err);
 bool kafka_read_partition(const struct settings *settings, const char *topic, int32_t partition,
-                          int64_t from, kafka_visit *visit, void *context,
+                          int64_t from, int64_t to, kafka_visit *visit, void *context,
                           struct error *err) RH_MUST_CHECK;
+/* The first offset whose message is not older than time_ms (1970 epoch); the end if none is. */
+bool kafka_offset_at(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t time_ms,
+                     int64_t *ret_offset, struct error *err) RH_MUST_CHECK;
 
 /*
  * `<prefix>.<migration>.<suffix>` in the arena: bytes Kafka does not allow become _xHH_, over 249

@@ -468,3 +468,23 @@ bool kafka_group_delete(rd_kafka_t *handle, const char *group, struct error *err
     }
     return false;
 }
+
+static void groups_destroy(const struct rd_kafka_group_list **groups)
+{
+    if (*groups != NULL) {
+        rd_kafka_group_list_destroy(*groups);
+        *groups = NULL;
+    }
+}
+
+bool kafka_group_members(rd_kafka_t *handle, const char *group, uint32_t *ret_members,
+                         struct error *err)
+{
+    RH_AUTO(groups_destroy) const struct rd_kafka_group_list *groups = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(handle, group, &groups, REQUEST_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_error(err, code, "could not look up consumer group \"%s\"", group);
+    }
+    *ret_members = groups->group_cnt > 0 ? (uint32_t)groups->groups[0].member_cnt : 0;
+    return true;
+}

@@ -60,6 +60,7 @@ struct settings {
     uint64_t backfill_max_source_lag_ms;
 
     uint32_t apply_batch_rows;
+    uint64_t apply_mark_ms;
     uint64_t apply_batch_bytes;
     uint64_t apply_batch_wait_ms;
     uint32_t apply_retries;

@@ -126,6 +126,9 @@ const struct setting settings_table[] = {
 
     {.path = "apply.batch_rows", .kind = SETTING_COUNT, .unit = "rows", .default_text = "20000",
      .min = 1, .max = 1000000, STORED(apply_batch_rows), .help = "in one target transaction"},
+    {.path = "apply.mark_interval", .kind = SETTING_MILLISECONDS, .default_text = "3min",
+     .min = 10, .max = HOURS, STORED(apply_mark_ms),
+     .help = "how often a partition's position is kept, for `replay` to begin at"},
     {.path = "apply.batch_bytes", .kind = SETTING_BYTES, .default_text = "4MiB",
      .min = KIB, .max = GIB, STORED(apply_batch_bytes),
      .help = "in one target transaction; a single larger row is a batch of its own"},

@@ -344,7 +344,8 @@ static bool fold_message(void *context, const rd_kafka_message_t *message, struc
 bool state_fold_read(struct state_fold *fold, const struct settings *settings, const char *topic,
                      struct error *err)
 {
-    if (kafka_read_partition(settings, topic, 0, fold->next_offset, fold_message, fold, err)) {
+    if (kafka_read_partition(settings, topic, 0, fold->next_offset, RD_KAFKA_OFFSET_END,
+                             fold_message, fold, err)) {
         return true;
     }
     if (err->kafka_code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && fold->next_offset == 0) {

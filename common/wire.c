@@ -31,6 +31,11 @@ const char *wire_kind_name(enum wire_kind kind)
     return found->name;
 }
 
+bool wire_kind_is_data(enum wire_kind kind)
+{
+    return kind == WIRE_ROW || kind == WIRE_DEL || kind == WIRE_OVERSIZE;
+}
+
 static bool malformed(struct error *err, const char *kind, const char *what)
 {
     return error_stop(err, EXIT_STATE, "WIRE_MALFORMED", "%s message %s", kind, what);

@@ -100,7 +100,9 @@ bool read_wire_header(struct bytes value, struct wire_header *ret_header,
 bool read_wire_message(struct bytes value, struct arena *arena, struct wire_message *ret_message,
                        struct error *err) RH_MUST_CHECK;
 
-const char *wire_kind_name(enum wire_kind kind);                          /* "ROW"… */
+const char *wire_kind_name(enum wire_kind kind); /* "ROW"… */
+/* ROW, DEL and OVERSIZE speak of a row; the others are between producer and worker. */
+bool wire_kind_is_data(enum wire_kind kind);
 void run_id_format(const unsigned char run[RUN_ID_BYTES], char text[37]); /* as uuid */
 bool run_id_parse(const char *text, unsigned char run[RUN_ID_BYTES]) RH_MUST_CHECK;
 

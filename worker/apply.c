@@ -201,8 +201,10 @@ bool apply_batch(struct apply *apply, struct pg *pg, struct batch *batch,
     bool done = make_work(&attempt, batch, err) && attempt_twice(&attempt, ret_outcome, err);
     if (done && *ret_outcome == APPLY_COMMITTED) {
         learn(&attempt, learn_success);
-        note_rejects(&attempt);
-        attempt_log_rejects(&attempt);
+        if (apply->replay == NULL || !apply->replay->dry_run) {
+            note_rejects(&attempt);
+            attempt_log_rejects(&attempt);
+        }
     }
     arena_rollback(arena, mark);
     return done;

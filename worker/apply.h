@@ -24,11 +24,17 @@ struct table_writers {
     struct writer *outputs; /* as plan_table.outputs */
 };
 
+/* A replay's batch has books of its own, and may end without a trace. */
+struct apply_replay {
+    bool dry_run;
+};
+
 struct apply {
     const struct run *run;
     uint64_t statement_timeout_ms;
-    struct table_writers *tables; /* as plan.tables */
-    size_t *order;                /* plan table indexes, parents first */
+    const struct apply_replay *replay; /* NULL: an ordinary batch */
+    struct table_writers *tables;      /* as plan.tables */
+    size_t *order;                     /* plan table indexes, parents first */
 };
 
 void apply_init(struct apply *apply, const struct run *run, uint64_t statement_timeout_ms,

@@ -220,6 +220,25 @@ bool assignment_rewind(struct assignment *assignment, struct error *err)
            kafka_error(err, code, "could not assign %zu partitions", kept);
 }
 
+bool assignment_rest(struct assignment *assignment, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+    rd_kafka_resp_err_t code = rd_kafka_assign(assignment->consumer, none);
+    rd_kafka_topic_partition_list_destroy(none);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           kafka_error(err, code, "could not let the partitions rest");
+}
+
+bool assignment_stay(struct assignment *assignment)
+{
+    /* Nothing is assigned: what comes is news of the group and of brokers that come and go. */
+    rd_kafka_message_t *news = rd_kafka_consumer_poll(assignment->consumer, 0);
+    if (news != NULL) {
+        rd_kafka_message_destroy(news);
+    }
+    return !assignment->pending;
+}
+
 static bool claim(struct assignment *assignment, struct pg *pg, const char *owner,
                   struct arena *scratch, struct error *err)
 {

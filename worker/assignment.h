@@ -50,6 +50,10 @@ bool assignment_change(struct assignment *assignment, struct pg *pg, const char 
                        struct arena *scratch, struct error *err) RH_MUST_CHECK;
 /* Reads again from the ledger's offsets (a dropped batch, a lost partition: owned = false). */
 bool assignment_rewind(struct assignment *assignment, struct error *err) RH_MUST_CHECK;
+/* Reads nothing until the next rewind; what is owned stays so. */
+bool assignment_rest(struct assignment *assignment, struct error *err) RH_MUST_CHECK;
+/* Keeps the group's membership alive while nothing is read; false: the group divides anew. */
+bool assignment_stay(struct assignment *assignment);
 /* Claims what is owned once more and reads from there: the target turned out to be an older one. */
 bool assignment_reclaim(struct assignment *assignment, struct pg *pg, const char *owner,
                         struct arena *scratch, struct error *err) RH_MUST_CHECK;

@@ -1,6 +1,7 @@
 #include "worker/attempt.h"
 
 #include "common/failpoint.h"
+#include "worker/ledger_replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,12 +78,39 @@ void attempt_roll_back(struct attempt *attempt)
     apply_each_writer(attempt->apply, writer_rolled_back);
 }
 
+/* Of a replay's messages, those that were refused before and are not now, or the other way round.
+ */
+static bool correct_books(struct attempt *attempt, struct error *err)
+{
+    size_t refused = attempt->rejects_count;
+    for (size_t i = 0; i < attempt->work_count; i++) {
+        refused += attempt->work[i].refused_count;
+    }
+    const struct partition *partition = attempt->touched[0];
+    int64_t applied = (int64_t)partition->counters.superseded - (int64_t)refused;
+    return ledger_replay_correct(attempt->pg, attempt->apply->run, partition, applied,
+                                 attempt->arena, err);
+}
+
+static bool write_books(struct attempt *attempt, struct error *err)
+{
+    if (attempt->apply->replay != NULL) {
+        return correct_books(attempt, err);
+    }
+    return ledger_count(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,
+                        attempt->arena, err);
+}
+
 bool attempt_commit(struct attempt *attempt, enum apply_outcome *ret_outcome, struct error *err)
 {
-    if (!ledger_count(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,
-                      attempt->arena, err)) {
+    if (!write_books(attempt, err)) {
         attempt_roll_back(attempt);
         return false;
+    }
+    if (attempt->apply->replay != NULL && attempt->apply->replay->dry_run) {
+        attempt_roll_back(attempt);
+        *ret_outcome = APPLY_COMMITTED;
+        return true;
     }
     RH_FAILPOINT("before_commit");
     if (!pg_run(attempt->pg, "COMMIT", err)) {

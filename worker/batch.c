@@ -132,11 +132,6 @@ static bool copy_message(struct arena *arena, const struct batch_message *messag
     return true;
 }
 
-static bool is_data(enum wire_kind kind)
-{
-    return kind == WIRE_ROW || kind == WIRE_DEL || kind == WIRE_OVERSIZE;
-}
-
 static bool make_entry(struct batch *batch, const struct batch_message *message,
                        struct batch_entry *ret_entry, struct error *err)
 {
@@ -150,7 +145,7 @@ static bool make_entry(struct batch *batch, const struct batch_message *message,
     if (!read_wire_message(entry.value, batch->arena, &wire, err)) {
         return false;
     }
-    REQUIRE(is_data(wire.header.kind)); /* control messages are the lane's */
+    REQUIRE(wire_kind_is_data(wire.header.kind)); /* control messages are the lane's */
     if (entry.key.len == 0) {
         return error_stop(err, EXIT_STATE, "WIRE_MALFORMED", "%s message has no key",
                           wire_kind_name(wire.header.kind));

@@ -84,9 +84,7 @@ static enum fence_verdict check_gap(struct fence *fence, const struct wire_messa
 
 static bool is_change(const struct wire_header *header)
 {
-    bool data =
-        header->kind == WIRE_ROW || header->kind == WIRE_DEL || header->kind == WIRE_OVERSIZE;
-    return data && (header->flags & WIRE_PAGE) == 0;
+    return wire_kind_is_data(header->kind) && (header->flags & WIRE_PAGE) == 0;
 }
 
 static bool is_applied(const struct fence *fence, const struct wire_header *header)
@@ -158,4 +156,22 @@ enum fence_verdict fence_check(struct fence *fence, const struct wire_message *m
         return check_gap(fence, message, err);
     }
     return take(fence, header);
+}
+
+enum fence_verdict fence_read(struct fence *fence, struct bytes value, const struct run *run,
+                              struct arena *arena, struct wire_message *ret_message,
+                              struct error *err)
+{
+    struct wire_message message = {0};
+    if (!read_wire_header(value, &message.header, err)) {
+        return FENCE_FATAL;
+    }
+    if (!wire_kind_is_data(message.header.kind) &&
+        !read_wire_message(value, arena, &message, err)) {
+        return FENCE_FATAL;
+    }
+    enum fence_verdict verdict =
+        fence_check(fence, &message, run->id, run->plan.source_fingerprint, err);
+    *ret_message = message;
+    return verdict;
 }

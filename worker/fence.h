@@ -34,6 +34,7 @@
 #define RH_WORKER_FENCE_H
 
 #include "common/error.h"
+#include "common/run.h"
 #include "common/wire.h"
 
 #include <stdbool.h>
@@ -77,6 +78,15 @@ enum fence_verdict {
 enum fence_verdict fence_check(struct fence *fence, const struct wire_message *message,
                                const unsigned char run[RUN_ID_BYTES], uint64_t source_fingerprint,
                                struct error *err) RH_MUST_CHECK;
+
+/*
+ * The same about a message's bytes. Of data messages only the header is read, the others whole:
+ * what they carry lives in the arena and borrows from `value`. Errors also those of the readers of
+ * wire.h, with FENCE_FATAL.
+ */
+enum fence_verdict fence_read(struct fence *fence, struct bytes value, const struct run *run,
+                              struct arena *arena, struct wire_message *ret_message,
+                              struct error *err) RH_MUST_CHECK;
 
 const char *fence_verdict_name(enum fence_verdict verdict); /* "accept", "zombie"… for logs */
 

@@ -94,7 +94,7 @@ static bool step(struct lane *lane, struct error *err)
     if (lane->assignment.pending && !change(lane, err)) {
         return false;
     }
-    if (!take_run(lane, err)) {
+    if (!lane->options->replay_only && !take_run(lane, err)) {
         return false;
     }
     if (is_due(lane) && !lane->assignment.pending && !lane_flush(lane, err)) {
@@ -103,8 +103,16 @@ static bool step(struct lane *lane, struct error *err)
     if (!lane->assignment.pending && !lane_retry_parked(lane, err)) {
         return false;
     }
+    if (!lane->assignment.pending && !lane_replay_requested(lane, err)) {
+        return false;
+    }
     show_progress(lane);
     return true;
+}
+
+static bool is_done(const struct lane *lane)
+{
+    return shutdown_requested() || (lane->options->replay_only && lane->requests_done);
 }
 
 static const char *owner_name(const struct lane_options *options, struct arena *arena)
@@ -145,7 +153,7 @@ bool lane_work(const struct config *config, const struct run *run,
 {
     struct lane lane = {.config = config, .run = run, .options = options};
     bool ok = open_lane(&lane, arena, err);
-    while (ok && !shutdown_requested()) {
+    while (ok && !is_done(&lane)) {
         ok = step(&lane, err);
     }
     assignment_close(

@@ -17,6 +17,7 @@
 struct lane_options {
     const char *name;   /* shown as owner in rowhaul.offsets */
     const char *assign; /* TOPIC:PARTITION instead of the group, or NULL */
+    bool replay_only;   /* do what is requested of the partition, read nothing new, then end */
 };
 
 /*

@@ -29,6 +29,7 @@ static void accept_batch(struct lane *lane)
         partition->next_offset = partition->read_offset;
         partition->ledger = partition->ahead;
         partition->counters = (struct partition_counters){0};
+        partition->marked_ms = partition->marks ? clock_ms() : partition->marked_ms;
         for (uint32_t b = 0; b < partition->barriers_count; b++) {
             partition->ended = partition->ended || partition->barriers[b] == BARRIER_END;
         }
@@ -216,10 +217,14 @@ static void batch_committed(struct lane *lane, int64_t began_ms)
     lane->rows_limit = lane->rows_limit * 2 < rows_max ? lane->rows_limit * 2 : rows_max;
 }
 
-static void count_folded(struct lane *lane)
+static void prepare_partitions(struct lane *lane)
 {
+    int64_t now_ms = clock_ms();
+    int64_t mark_ms = (int64_t)lane->config->settings.apply_mark_ms;
     for (size_t i = 0; i < lane->assignment.owned_count; i++) {
-        lane->assignment.owned[i]->counters.folded = batch_folded(&lane->batch, i);
+        struct partition *partition = lane->assignment.owned[i];
+        partition->counters.folded = batch_folded(&lane->batch, i);
+        partition->marks = partition->touched && now_ms - partition->marked_ms >= mark_ms;
     }
 }
 
@@ -229,7 +234,7 @@ static bool apply_once(struct lane *lane, struct error *err)
     int64_t began_ms = clock_ms();
     enum apply_outcome outcome = APPLY_UNKNOWN;
     struct assignment *assignment = &lane->assignment;
-    count_folded(lane);
+    prepare_partitions(lane);
     if (apply_batch(&lane->apply, &lane->target, &lane->batch, assignment->owned,
                     assignment->owned_count, &lane->arena, &outcome, err)) {
         switch (outcome) {

@@ -2,7 +2,8 @@
  * lane_parts -- what the files of the lane share; nobody else includes it.
  *
  * lane.c is the loop, lane_read.c makes messages into the batch in hand, lane_apply.c makes the
- * batch into a transaction, whatever happens to the target meanwhile.
+ * batch into a transaction, whatever happens to the target meanwhile; lane_parked.c and
+ * lane_replay.c do what comes between batches.
  */
 #ifndef RH_WORKER_LANE_PARTS_H
 #define RH_WORKER_LANE_PARTS_H
@@ -28,6 +29,8 @@ struct lane {
     bool batch_must_close;  /* a barrier was read, or the batch is full */
     uint32_t attempts;      /* at the batch in hand */
     int64_t progress_shown_ms;
+    int64_t requests_at_ms; /* when rowhaul.requests is looked at next */
+    bool requests_done;     /* nothing was asked of our partitions when it was looked at last */
 };
 
 /* ---- the batch in hand ---- */
@@ -51,6 +54,12 @@ bool lane_flush(struct lane *lane, struct error *err) RH_MUST_CHECK;
  * its own on the partition's ledger row.
  */
 bool lane_retry_parked(struct lane *lane, struct error *err) RH_MUST_CHECK;
+
+/*
+ * Once a second: replays what is requested of the partitions that are ours. The batch in hand is
+ * committed first. ERROR_STOP only where the lane itself cannot go on.
+ */
+bool lane_replay_requested(struct lane *lane, struct error *err) RH_MUST_CHECK;
 
 /* ---- the target ---- */
 

@@ -51,11 +51,6 @@ static void note_skip(struct partition *partition, enum fence_verdict verdict, b
     }
 }
 
-static bool is_data(enum wire_kind kind)
-{
-    return kind == WIRE_ROW || kind == WIRE_DEL || kind == WIRE_OVERSIZE;
-}
-
 static enum batch_result take_data(struct lane *lane, struct partition *partition, size_t slot,
                                    const rd_kafka_message_t *message, struct error *err)
 {
@@ -84,23 +79,16 @@ static bool read_message(struct lane *lane, struct partition *partition, size_t 
                          const rd_kafka_message_t *message, bool *ret_taken, struct error *err)
 {
     struct bytes value = {message->payload, message->len};
-    struct wire_message decoded = {0};
-    if (!read_wire_header(value, &decoded.header, err)) {
-        return at_message(message, err);
-    }
-    bool data = is_data(decoded.header.kind);
-    if (!data && !read_wire_message(value, &lane->arena, &decoded, err)) {
-        return at_message(message, err);
-    }
+    struct wire_message decoded;
     struct fence before = partition->ahead;
-    enum fence_verdict verdict = fence_check(&partition->ahead, &decoded, lane->run->id,
-                                             lane->run->plan.source_fingerprint, err);
+    enum fence_verdict verdict =
+        fence_read(&partition->ahead, value, lane->run, &lane->arena, &decoded, err);
     if (verdict == FENCE_FATAL) {
         return at_message(message, err);
     }
     if (verdict != FENCE_ACCEPT) {
         note_skip(partition, verdict, before.gap, message);
-    } else if (data) {
+    } else if (wire_kind_is_data(decoded.header.kind)) {
         enum batch_result result = take_data(lane, partition, slot, message, err);
         if (result != BATCH_TAKEN) {
             partition->ahead = before;

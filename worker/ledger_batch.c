@@ -1,8 +1,10 @@
 #include "worker/ledger_batch.h"
 
+#include "common/clock.h"
 #include "common/lsn.h"
 #include "common/pg_array.h"
 #include "worker/ledger_rejects.h"
+#include "worker/ledger_replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -93,6 +95,7 @@ static void claim_row(const PGresult *result, int row, struct partition *partiti
     partition->open_parked = row_u64(result, row, 10);
     partition->ended = PQgetvalue(result, row, 11)[0] == 't';
     partition->retry_at_ms = partition->retry_pause_ms = 0;
+    partition->marked_ms = clock_ms();
 }
 
 bool ledger_claim(struct pg *pg, const struct run *run, struct partition *const *partitions,
@@ -344,6 +347,9 @@ bool ledger_count(struct pg *pg, const struct run *run, struct partition *const 
     for (size_t i = 0; i < count; i++) {
         if (!write_barriers(pg, run, partitions[i], err)) {
             return error_wrap(err, "could not note a barrier");
+        }
+        if (partitions[i]->marks && !ledger_mark(pg, run, partitions[i], scratch, err)) {
+            return false;
         }
         if (partitions[i]->has_progress && !write_progress(pg, run, partitions[i], scratch, err)) {
             return error_wrap(err, "could not note the producer's progress");

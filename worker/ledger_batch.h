@@ -37,7 +37,7 @@ bool ledger_advance(struct pg *pg, const struct run *run, struct partition *cons
                     size_t count, struct arena *scratch, size_t *ret_moved,
                     struct error *err) RH_MUST_CHECK;
 
-/* The batch's counters, barriers and progress; last before COMMIT. */
+/* The batch's counters, barriers, progress and marks; last before COMMIT. */
 bool ledger_count(struct pg *pg, const struct run *run, struct partition *const *partitions,
                   size_t count, struct arena *scratch, struct error *err) RH_MUST_CHECK;
 

@@ -43,9 +43,11 @@ static const char reject_sql[] =
     "        generation = EXCLUDED.generation, sequence = EXCLUDED.sequence, lsn = EXCLUDED.lsn,"
     "        sqlstate = EXCLUDED.sqlstate, rule = EXCLUDED.rule,"
     "        constraint_name = EXCLUDED.constraint_name, column_name = EXCLUDED.column_name,"
-    "        message = EXCLUDED.message, payload = EXCLUDED.payload, tries = EXCLUDED.tries,"
+    "        message = EXCLUDED.message, payload = EXCLUDED.payload, tries = CASE r.kafka_offset "
+    "WHEN"
+    "          EXCLUDED.kafka_offset THEN r.tries + 1 ELSE EXCLUDED.tries END,"
     "        last_at = EXCLUDED.last_at"
-    "  WHERE r.kafka_offset < EXCLUDED.kafka_offset"
+    "  WHERE r.kafka_offset <= EXCLUDED.kafka_offset"
     " RETURNING r.xmax <> 0";
 
 static const char *bytea_literal(struct bytes bytes, struct arena *scratch)
@@ -105,7 +107,7 @@ static const char unreject_sql[] =
     " USING ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::int8[])) AS a "
     "(source_key, kafka_offset)"
     " WHERE r.run = $1 AND r.table_id = $2 AND r.source_key = a.source_key::text[]"
-    "   AND r.kafka_offset < a.kafka_offset";
+    "   AND r.kafka_offset <= a.kafka_offset";
 
 bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_table *table,
                      const struct batch_entry *const *entries, size_t count, struct arena *scratch,

@@ -23,12 +23,13 @@ struct reject {
     const char *sqlstate, *rule, *constraint, *column, *message;
 };
 
-/* Writes one reject; an older one of the same key is replaced (ret_replaced). */
+/* Writes one reject; an older one of the same key, or of the same message, is replaced
+ * (ret_replaced). */
 bool ledger_reject(struct pg *pg, const struct run *run, const struct partition *partition,
                    const struct reject *reject, struct arena *scratch, bool *ret_replaced,
                    struct error *err) RH_MUST_CHECK;
 
-/* Removes the rejects of applied keys that have a lower offset; ret_removed of them. */
+/* Removes the rejects of applied keys, of this message or an older one; ret_removed of them. */
 bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_table *table,
                      const struct batch_entry *const *entries, size_t count, struct arena *scratch,
                      uint64_t *ret_removed, struct error *err) RH_MUST_CHECK;

@@ -19,6 +19,7 @@ struct worker_options {
     struct common_options common;
     const char *name;
     const char *assign;
+    bool replay;
 };
 
 static const struct option_spec options[] = {
@@ -27,6 +28,9 @@ static const struct option_spec options[] = {
     {"assign", 0, OPTION_TEXT, "TOPIC:PARTITION",
      "work on this partition only, without joining the consumer group",
      offsetof(struct worker_options, assign), false},
+    {"replay", 0, OPTION_FLAG, NULL,
+     "with --assign: replay the partition as rowhaul.requests asks, then end",
+     offsetof(struct worker_options, replay), false},
     {NULL, 0, OPTION_FLAG, NULL, NULL, 0, false},
 };
 
@@ -62,7 +66,11 @@ static bool work(const struct worker_options *given, struct arena *arena, struct
 {
     struct config config;
     struct run run;
-    struct lane_options lane = {.name = given->name, .assign = given->assign};
+    struct lane_options lane = {
+        .name = given->name, .assign = given->assign, .replay_only = given->replay};
+    if (given->replay && given->assign == NULL) {
+        return error_stop(err, EXIT_USAGE, "RH-2003", "--replay needs --assign TOPIC:PARTITION");
+    }
     return program_begin(PROGRAM, &given->common, arena, &config, err) &&
            load_run(&config, arena, &run, err) && lane_work(&config, &run, &lane, arena, err);
 }

@@ -36,6 +36,7 @@ struct partition {
     /* when parked rows are tried again */
     int64_t retry_at_ms;
     int64_t retry_pause_ms;
+    int64_t marked_ms; /* when rowhaul.offset_marks got its last row from here */
     /* the batch in hand */
     bool touched; /* a message was read since the last commit */
     int64_t read_offset;
@@ -43,6 +44,7 @@ struct partition {
     struct partition_counters counters;
     uint64_t barriers[PARTITION_BARRIERS_MAX];
     uint32_t barriers_count;
+    bool marks; /* this batch writes one */
     bool has_progress;
     struct wire_progress progress; /* the newest; last_key is in the batch arena */
 };

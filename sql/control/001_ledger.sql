@@ -84,6 +84,54 @@ CREATE TABLE IF NOT EXISTS rowhaul.barrier_seen (
     PRIMARY KEY (run, barrier, topic, partition)
 );
 
+-- Where the log may be read again from: what the fence knew of a partition at an offset. One every
+-- few minutes.
+CREATE TABLE IF NOT EXISTS rowhaul.offset_marks (
+    run           uuid NOT NULL REFERENCES rowhaul.runs ON DELETE CASCADE,
+    topic         text NOT NULL,
+    partition     integer NOT NULL,
+    next_offset   bigint NOT NULL,
+    generation    bigint NOT NULL,
+    sequence      bigint NOT NULL,
+    source_epoch  bigint NOT NULL,
+    change_lsn    pg_catalog.pg_lsn NOT NULL,
+    applied_index bigint NOT NULL,
+    marked_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (run, topic, partition, next_offset)
+);
+
+-- What operators ask of partitions' owners. A request that is not ended is begun anew by the next
+-- owner; its counters are of the last beginning, and of no other books.
+CREATE TABLE IF NOT EXISTS rowhaul.requests (
+    request      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run          uuid NOT NULL REFERENCES rowhaul.runs ON DELETE CASCADE,
+    kind         text NOT NULL CHECK (kind IN ('replay')),
+    table_id     text NOT NULL,
+    topic        text NOT NULL,
+    partition    integer NOT NULL,
+    from_offset  bigint NOT NULL,
+    only_failed  boolean NOT NULL,             -- the keys in rowhaul.rejects only
+    dry_run      boolean NOT NULL,
+    state        text NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'running', 'done', 'failed', 'cancelled')),
+    owner        text,
+    to_offset    bigint,                       -- next_offset when it began
+    messages     bigint NOT NULL DEFAULT 0,    -- read
+    keys         bigint NOT NULL DEFAULT 0,    -- whose newest message was applied again:
+    applied      bigint NOT NULL DEFAULT 0,    --   the target was changed
+    unchanged    bigint NOT NULL DEFAULT 0,    --   it was as it should be
+    refused      bigint NOT NULL DEFAULT 0,    --   they are in rowhaul.rejects
+    rows_written bigint NOT NULL DEFAULT 0,    -- target rows; counted beside
+    exit_code    integer,                      -- of failed, with code and message
+    code         text,
+    message      text,
+    requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    begun_at     timestamptz,
+    ended_at     timestamptz
+);
+CREATE INDEX IF NOT EXISTS requests_open
+    ON rowhaul.requests (run, topic, partition) WHERE state IN ('waiting', 'running');
+
 -- The producer's lifetime counters of each table, as they came with heartbeats and barriers.
 CREATE TABLE IF NOT EXISTS rowhaul.progress (
     run           uuid NOT NULL REFERENCES rowhaul.runs ON DELETE CASCADE,

@@ -280,10 +280,49 @@ static void a_row_larger_than_a_fetch_arrives(void **state RH_UNUSED)
     ok(state_put(producer, topic("large"), "k", "x", 30000, &err), &err);
     kafka_destroy(&producer);
     size_t bytes = 0;
-    ok(kafka_read_partition(&settings, topic("large"), 0, RD_KAFKA_OFFSET_BEGINNING, count_bytes,
-                            &bytes, &err),
+    ok(kafka_read_partition(&settings, topic("large"), 0, RD_KAFKA_OFFSET_BEGINNING,
+                            RD_KAFKA_OFFSET_END, count_bytes, &bytes, &err),
        &err);
     assert_int_equal(bytes, LARGE_BYTES + 1);
+}
+
+static void a_part_of_the_log_can_be_read_and_found_by_time(void **state RH_UNUSED)
+{
+    create(topic("part"), 1);
+    rd_kafka_t *producer = NULL;
+    struct error err;
+    ok(state_producer_new(&settings, &producer, &err), &err);
+    ok(state_put(producer, topic("part"), "k", "1", 30000, &err), &err);
+    ok(state_put(producer, topic("part"), "k", "22", 30000, &err), &err);
+    int64_t between_ms = clock_wall_us() / 1000 + 1;
+    clock_sleep_ms(20);
+    ok(state_put(producer, topic("part"), "k", "333", 30000, &err), &err);
+    kafka_destroy(&producer);
+
+    size_t bytes = 0;
+    ok(kafka_read_partition(&settings, topic("part"), 0, 1, 2, count_bytes, &bytes, &err), &err);
+    assert_int_equal(bytes, 2);
+    ok(kafka_read_partition(&settings, topic("part"), 0, 3, 3, count_bytes, &bytes, &err), &err);
+    assert_int_equal(bytes, 2);
+    assert_false(
+        kafka_read_partition(&settings, topic("part"), 0, 1, 4, count_bytes, &bytes, &err));
+    assert_string_equal(err.code, "TOPIC_TRUNCATED");
+
+    int64_t offset = -1;
+    ok(kafka_offset_at(reader, topic("part"), 0, 0, &offset, &err), &err);
+    assert_int_equal(offset, 0);
+    ok(kafka_offset_at(reader, topic("part"), 0, between_ms, &offset, &err), &err);
+    assert_int_equal(offset, 2);
+    ok(kafka_offset_at(reader, topic("part"), 0, between_ms + 3600000, &offset, &err), &err);
+    assert_int_equal(offset, 3);
+}
+
+static void a_group_that_nobody_joined_has_no_members(void **state RH_UNUSED)
+{
+    struct error err;
+    uint32_t members = 1;
+    ok(kafka_group_members(reader, topic("no-group"), &members, &err), &err);
+    assert_int_equal(members, 0);
 }
 
 static void reading_outside_the_log_has_a_name(void **state RH_UNUSED)
@@ -291,12 +330,15 @@ static void reading_outside_the_log_has_a_name(void **state RH_UNUSED)
     create(topic("b"), 1);
     size_t bytes = 0;
     struct error err;
-    assert_false(kafka_read_partition(&settings, topic("b"), 0, 5, count_bytes, &bytes, &err));
+    assert_false(kafka_read_partition(&settings, topic("b"), 0, 5, RD_KAFKA_OFFSET_END, count_bytes,
+                                      &bytes, &err));
     assert_string_equal(err.code, "TOPIC_TRUNCATED");
-    assert_false(
-        kafka_read_partition(&settings, topic("nowhere"), 0, 0, count_bytes, &bytes, &err));
+    assert_false(kafka_read_partition(&settings, topic("nowhere"), 0, 0, RD_KAFKA_OFFSET_END,
+                                      count_bytes, &bytes, &err));
     assert_int_equal(err.kafka_code, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    ok(kafka_read_partition(&settings, topic("b"), 0, 0, count_bytes, &bytes, &err), &err);
+    ok(kafka_read_partition(&settings, topic("b"), 0, 0, RD_KAFKA_OFFSET_END, count_bytes, &bytes,
+                            &err),
+       &err);
     assert_int_equal(bytes, 0);
 }
 
@@ -361,6 +403,8 @@ int main(void)
         cmocka_unit_test(a_replication_factor_beyond_the_brokers_stops_in_kafkas_words),
         cmocka_unit_test(deleting_what_is_not_there_is_fine),
         cmocka_unit_test(a_row_larger_than_a_fetch_arrives),
+        cmocka_unit_test(a_part_of_the_log_can_be_read_and_found_by_time),
+        cmocka_unit_test(a_group_that_nobody_joined_has_no_members),
         cmocka_unit_test(reading_outside_the_log_has_a_name),
         cmocka_unit_test(the_state_is_what_was_put_and_reading_goes_on_where_it_ended),
         cmocka_unit_test(names_are_made_of_kafkas_characters),

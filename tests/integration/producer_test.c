@@ -420,7 +420,7 @@ static struct partition_seen read_partition(size_t topic, uint32_t partition)
 
     arena_init(&seen.arena, (size_t)16 << 20);
     must(kafka_read_partition(&w.config.settings, w.run.topics[topic].name, (int32_t)partition,
-                              RD_KAFKA_OFFSET_BEGINNING, visit, &seen, &err),
+                              RD_KAFKA_OFFSET_BEGINNING, RD_KAFKA_OFFSET_END, visit, &seen, &err),
          &err);
     arena_release(&seen.arena);
     return seen;

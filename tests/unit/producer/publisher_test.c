@@ -143,7 +143,8 @@ static size_t read_partition(size_t topic, int32_t partition)
     settings.kafka_count = 1;
     read_back.count = 0;
     assert_true(kafka_read_partition(&settings, w.fixture.topics[topic].name, partition,
-                                     RD_KAFKA_OFFSET_BEGINNING, visit, &read_back, &w.err));
+                                     RD_KAFKA_OFFSET_BEGINNING, RD_KAFKA_OFFSET_END, visit,
+                                     &read_back, &w.err));
     return read_back.count;
 }
 
