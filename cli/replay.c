@@ -278,7 +278,7 @@ static bool help_out(struct replaying *replaying, const struct watched *watched,
 static bool wait_for_end(struct replaying *replaying, struct error *err)
 {
     for (;;) {
-        struct watched watched;
+        struct watched watched = {0};
         if (!watch(replaying, &watched, err)) {
             return false;
         }

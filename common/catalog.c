@@ -507,3 +507,10 @@ size_t catalog_column_find(const struct catalog_table *table, const char *name)
     }
     return SIZE_MAX;
 }
+
+bool catalog_column_is_built_in(const struct catalog_column *column)
+{
+    const char *schema =
+        column->domain_base_schema != NULL ? column->domain_base_schema : column->type_schema;
+    return strcmp(schema, "pg_catalog") == 0;
+}

@@ -109,6 +109,8 @@ const struct catalog_table *catalog_find(const struct catalog *catalog, const ch
                                          const char *name);
 /* Index of the column, or SIZE_MAX. */
 size_t catalog_column_find(const struct catalog_table *table, const char *name);
+/* Whether its type, or its domain's base type, is PostgreSQL's own and not an extension's. */
+bool catalog_column_is_built_in(const struct catalog_column *column);
 
 json_t *catalog_to_json(const struct catalog *catalog);
 bool catalog_from_json(const json_t *json, struct arena *arena, struct catalog *ret_catalog,

@@ -35,6 +35,7 @@ static const struct session_setting session_settings[] = {
     {"lc_monetary", "C", "C"},
     {"xmloption", "content", "content"},
     {"array_nulls", "on", "on"},
+    {"jit", "off", "off"}, /* compiling takes longer than any statement of a page or a batch */
     {"statement_timeout", "0", "0"},
     {"lock_timeout", "10s", "60s"},
     {"idle_in_transaction_session_timeout", "5min", "5min"},

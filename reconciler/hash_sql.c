@@ -9,13 +9,6 @@
 
 /* ---- which hash ---- */
 
-static bool is_built_in(const struct catalog_column *column)
-{
-    const char *schema =
-        column->domain_base_schema != NULL ? column->domain_base_schema : column->type_schema;
-    return strcmp(schema, "pg_catalog") == 0;
-}
-
 static enum hash_kind kind_of(const struct catalog_column *column)
 {
     static const struct {
@@ -27,7 +20,7 @@ static enum hash_kind kind_of(const struct catalog_column *column)
         {"bytea", HASH_RECORD}, {"timestamp", HASH_TIMESTAMP}, {"timestamptz", HASH_TIMESTAMPTZ},
         {"text", HASH_TEXT},    {"varchar", HASH_TEXT},
     };
-    for (size_t i = 0; is_built_in(column) && i < RH_COUNT(kinds); i++) {
+    for (size_t i = 0; catalog_column_is_built_in(column) && i < RH_COUNT(kinds); i++) {
         if (strcmp(kinds[i].type, column->type_name) == 0) {
             return kinds[i].kind;
         }
@@ -115,7 +108,7 @@ static bool cast_is_output(const struct catalog_column *column)
                                         "float8", "json",   "jsonb",     "uuid",        "date",
                                         "time",   "timetz", "timestamp", "timestamptz", "interval",
                                         "bytea",  "text",   "varchar"};
-    for (size_t i = 0; is_built_in(column) && i < RH_COUNT(types); i++) {
+    for (size_t i = 0; catalog_column_is_built_in(column) && i < RH_COUNT(types); i++) {
         if (strcmp(types[i], column->type_name) == 0) {
             return true;
         }

@@ -35,7 +35,7 @@ static void message_destroy(rd_kafka_message_t **message)
 static int wait_ms(const struct lane *lane)
 {
     if (lane->batch_began_ms == 0) {
-        return IDLE_WAIT_MS;
+        return lane->requests_at_ms == 0 ? 0 : IDLE_WAIT_MS;
     }
     int64_t left_ms =
         lane->batch_began_ms + (int64_t)lane->config->settings.apply_batch_wait_ms - clock_ms();

@@ -29,7 +29,7 @@ struct lane {
     bool batch_must_close;  /* a barrier was read, or the batch is full */
     uint32_t attempts;      /* at the batch in hand */
     int64_t progress_shown_ms;
-    int64_t requests_at_ms; /* when rowhaul.requests is looked at next */
+    int64_t requests_at_ms; /* when rowhaul.requests is looked at next; 0: at once */
     bool requests_done;     /* nothing was asked of our partitions when it was looked at last */
 };
 

@@ -72,6 +72,42 @@ static void write_conflict(struct buffer *sql, const struct plan_output *output)
     write_text(sql, ")::pg_catalog.record");
 }
 
+static bool key_is_built_in(const struct plan_output *output)
+{
+    for (size_t i = 0; i < output->key_count; i++) {
+        if (!catalog_column_is_built_in(output->columns[output->key[i]].target)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Rows that are there with the same image do not even come to the conflict, which would lock each
+ * of them, and write that to the WAL. As a subquery of one row, and not as a join, because a join
+ * with a table of unknown size may become a scan of the whole target.
+ */
+static void write_unequal(struct buffer *sql, const struct plan_output *output)
+{
+    if (!key_is_built_in(output)) {
+        return; /* whose equality the key's index knows is not ours to say */
+    }
+    write_text(sql, " WHERE (SELECT ROW(");
+    write_columns(sql, output, "s.");
+    write_text(sql, ")::pg_catalog.record OPERATOR(pg_catalog.*=) ROW(");
+    write_columns(sql, output, "u.");
+    write_text(sql, ")::pg_catalog.record FROM ");
+    sql_qualified(sql, output->target->schema, output->target->name);
+    for (size_t i = 0; i < output->key_count; i++) {
+        const char *name = output->columns[output->key[i]].target->name;
+        write_text(sql, i == 0 ? " u WHERE u." : " AND u.");
+        sql_name(sql, name);
+        write_text(sql, " OPERATOR(pg_catalog.=) s.");
+        sql_name(sql, name);
+    }
+    write_text(sql, ") IS NOT TRUE");
+}
+
 static const char *upsert_text(const struct plan_output *output, const char *stage,
                                struct arena *arena)
 {
@@ -83,7 +119,9 @@ static const char *upsert_text(const struct plan_output *output, const char *sta
     write_columns(&sql, output, "");
     write_text(&sql, output->overriding ? ") OVERRIDING SYSTEM VALUE SELECT " : ") SELECT ");
     write_columns(&sql, output, "s.");
-    write_format(&sql, " FROM pg_temp.%s s ORDER BY ", stage);
+    write_format(&sql, " FROM pg_temp.%s s", stage);
+    write_unequal(&sql, output);
+    write_text(&sql, " ORDER BY ");
     write_key(&sql, output);
     write_text(&sql, " ON CONFLICT (");
     write_key(&sql, output);

@@ -105,6 +105,7 @@ static void a_source_session_has_one_text_form_and_no_search_path(void **state R
     assert_setting(&pg, "lc_monetary", "C");
     assert_setting(&pg, "xmloption", "content");
     assert_setting(&pg, "array_nulls", "on");
+    assert_setting(&pg, "jit", "off");
     assert_setting(&pg, "statement_timeout", "0");
     assert_setting(&pg, "lock_timeout", "10s");
     assert_setting(&pg, "application_name", "rowhaul-test");

@@ -25,9 +25,12 @@ static int drop_arena(void **state)
 }
 
 static const struct catalog_table target = {.schema = "public", .name = "users"};
-static const struct catalog_column id = {.name = "id", .identity = 'a'};
-static const struct catalog_column name = {.name = "the \"Name\""};
-static const struct catalog_column always = {.name = "n", .identity = 'a'};
+static const struct catalog_column id = {
+    .name = "id", .identity = 'a', .type_schema = "pg_catalog"};
+static const struct catalog_column name = {.name = "the \"Name\"", .type_schema = "pg_catalog"};
+static const struct catalog_column always = {
+    .name = "n", .identity = 'a', .type_schema = "pg_catalog"};
+static const struct catalog_column citext = {.name = "word", .type_schema = "public"};
 
 static struct writer make(struct plan_column *columns, size_t count, bool overriding)
 {
@@ -63,7 +66,10 @@ static void an_upsert_skips_rows_whose_image_is_equal(void **state)
     assert_string_equal(
         writer.upsert_sql,
         "INSERT INTO \"public\".\"users\" AS t (\"id\", \"the \"\"Name\"\"\") SELECT s.\"id\", "
-        "s.\"the \"\"Name\"\"\" FROM pg_temp.rowhaul_stage_3 s ORDER BY \"id\" ON CONFLICT "
+        "s.\"the \"\"Name\"\"\" FROM pg_temp.rowhaul_stage_3 s WHERE (SELECT ROW(s.\"id\", "
+        "s.\"the \"\"Name\"\"\")::pg_catalog.record OPERATOR(pg_catalog.*=) ROW(u.\"id\", "
+        "u.\"the \"\"Name\"\"\")::pg_catalog.record FROM \"public\".\"users\" u WHERE u.\"id\" "
+        "OPERATOR(pg_catalog.=) s.\"id\") IS NOT TRUE ORDER BY \"id\" ON CONFLICT "
         "(\"id\") DO "
         "UPDATE SET \"the \"\"Name\"\"\" = EXCLUDED.\"the \"\"Name\"\"\" WHERE "
         "ROW(EXCLUDED.\"id\", "
@@ -79,8 +85,19 @@ static void a_table_of_keys_only_has_nothing_to_update(void **state)
     assert_string_equal(
         writer.upsert_sql,
         "INSERT INTO \"public\".\"users\" AS t (\"id\") OVERRIDING SYSTEM VALUE SELECT "
-        "s.\"id\" FROM pg_temp.rowhaul_stage_3 s ORDER BY \"id\" ON CONFLICT (\"id\") DO "
+        "s.\"id\" FROM pg_temp.rowhaul_stage_3 s WHERE (SELECT "
+        "ROW(s.\"id\")::pg_catalog.record OPERATOR(pg_catalog.*=) "
+        "ROW(u.\"id\")::pg_catalog.record FROM \"public\".\"users\" u WHERE u.\"id\" "
+        "OPERATOR(pg_catalog.=) s.\"id\") IS NOT TRUE ORDER BY \"id\" ON CONFLICT (\"id\") DO "
         "NOTHING");
+}
+
+static void a_key_of_an_extensions_type_is_left_to_its_index(void **state)
+{
+    (void)state;
+    struct plan_column columns[] = {{.target = &citext}, {.target = &name}};
+    struct writer writer = make(columns, 2, false);
+    assert_non_null(strstr(writer.upsert_sql, "FROM pg_temp.rowhaul_stage_3 s ORDER BY \"word\""));
 }
 
 static void identity_always_is_inserted_but_never_set(void **state)
@@ -147,6 +164,7 @@ int main(void)
         cmocka_unit_test(names_are_quoted_everywhere),
         cmocka_unit_test(an_upsert_skips_rows_whose_image_is_equal),
         cmocka_unit_test(a_table_of_keys_only_has_nothing_to_update),
+        cmocka_unit_test(a_key_of_an_extensions_type_is_left_to_its_index),
         cmocka_unit_test(identity_always_is_inserted_but_never_set),
         cmocka_unit_test(a_refused_copy_is_tried_again_ever_later),
         cmocka_unit_test(a_replay_of_unchanged_rows_never_tries_a_copy),
