@@ -8,90 +8,13 @@ What counts as rowhaul's time: from the run's creation until every partition has
 both as the ledger has them. The whole command's time, topics and all, is beside it.
 """
 
-import argparse
 import glob
-import os
 import statistics
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-import e2e  # noqa: E402
-
-CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-BIN = os.environ["ROWHAUL_BIN"]
-TICKS = os.sysconf("SC_CLK_TCK")
-
-NARROW = """
-create table narrow (id bigint primary key, k int not null, v text not null,
-                     ts timestamptz not null, amount numeric(14,2));
-"""
-NARROW_ROWS = """
-insert into narrow
-select g, (hashint8(g) & 1048575), md5(g::text) || substr(md5((g + 1)::text), 1, 8),
-       '2020-01-01'::timestamptz + g * interval '17 seconds', (hashint8(g) & 99999999)::numeric / 100
-  from generate_series(1, %d) g
-"""
-
-
-def narrow(source, target, rows):
-    for database in (source, target):
-        database.sql(NARROW)
-    source.sql(NARROW_ROWS % rows)
-
-
-def crm(source, target, rows):
-    examples = os.path.join(CHECKOUT, "sql/examples/crm")
-    subprocess.run(["psql", "-Xq", source.url, "-f", examples + "/source.sql"], check=True,
-                   stdout=subprocess.DEVNULL)
-    subprocess.run(["psql", "-Xq", source.url, "-v", "clients=%d" % rows, "-f", examples + "/generate.sql"],
-                   check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["psql", "-Xq", target.url, "-f", examples + "/target.sql"], check=True,
-                   stdout=subprocess.DEVNULL)
-    # Only clients move; what they refer to is there before.
-    pipe(source, target, "companies")
-
-
-WORKLOADS = {"narrow": (narrow, "narrow", 2_000_000), "crm clients": (crm, "clients", 200_000)}
-
-MAPPING = """
-version: 1
-name: %(name)s
-mode: snapshot
-source: {url: "%(source)s"}
-target: {url: "%(target)s"}
-kafka: {bootstrap.servers: "%(kafka)s"}
-topics: {prefix: bench, partitions: %(partitions)d, allow_unsafe: true}
-run: {workers: %(workers)d}
-backfill: {threads: %(threads)d}
-tables:
-  - id: %(table)s
-    from: public.%(table)s
-    to:
-      - {table: public.%(table)s, copy: all}
-"""
-
-
-def pipe(source, target, table):
-    """The limit: what PostgreSQL itself takes for the same rows and indexes."""
-    command = "psql -Xqc 'copy %s to stdout' '%s' | psql -Xqc 'copy %s from stdin' '%s'"
-    began = time.monotonic()
-    subprocess.run(["bash", "-o", "pipefail", "-c", command % (table, source.url, table, target.url)],
-                   check=True)
-    return time.monotonic() - began
-
-
-def empty(target, table):
-    target.sql("truncate %s cascade" % table)
-    target.sql("checkpoint")
-
-
-def cpu_seconds(pid):
-    """Of a process and of the children it has waited for."""
-    with open("/proc/%s/stat" % pid) as stat:
-        fields = stat.read().rsplit(") ", 1)[1].split()
-    return sum(int(field) for field in fields[11:15]) / TICKS
+from workloads import Cpu, cleanup, command, cpu_seconds, empty, options_of, pipe, prepared, write_mapping
 
 
 def children(pid):
@@ -113,37 +36,12 @@ def peak_kib(pid):
         return None, 0
 
 
-class Cpu:
-    """CPU of the servers while something runs."""
-
-    def __enter__(self):
-        self.before = self.read()
-        return self
-
-    def __exit__(self, *_):
-        time.sleep(0.2)  # backends that end are waited for
-        after = self.read()
-        self.cpu = {name: after[name] - self.before[name] for name in after}
-
-    @staticmethod
-    def read():
-        pids = {"source": "SOURCE_PID", "target": "TARGET_PID", "kafka": "KAFKA_PID"}
-        return {name: cpu_seconds(os.environ[variable]) for name, variable in pids.items()}
-
-
-def rowhaul(source, target, table, workers, scratch, options):
-    name = "b%d" % os.getpid()
-    path = os.path.join(scratch, "bench.yaml")
-    with open(path, "w") as mapping:
-        mapping.write(MAPPING % {
-            "name": name, "source": source.url, "target": target.url, "kafka": os.environ["KAFKA_BOOTSTRAP"],
-            "partitions": options.partitions, "workers": workers, "threads": options.threads,
-            "table": table})
+def rowhaul(source, target, table, workers, options):
+    path = write_mapping(source, target, table, options, workers)
     peaks = {}
     with Cpu() as spent:
         began = time.monotonic()
-        run = subprocess.Popen([os.path.join(BIN, "rowhaul"), "run", "-c", path, "--log-level", "warn"],
-                               stdout=subprocess.DEVNULL)
+        run = subprocess.Popen(command("run", "-c", path, "--log-level", "warn"), stdout=subprocess.DEVNULL)
         cpu = {}
         while run.poll() is None:
             for pid in children(run.pid):
@@ -160,34 +58,27 @@ def rowhaul(source, target, table, workers, scratch, options):
         sys.exit("rowhaul run ended with %d" % run.returncode)
     (seconds,), = target.sql("select extract(epoch from max(b.seen_at) - r.created_at) from rowhaul.runs r"
                              " join rowhaul.barrier_seen b using (run) group by r.created_at")
-    subprocess.run([os.path.join(BIN, "rowhaul"), "cleanup", "-c", path, "--yes"], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    cleanup(path)
     for (program, _), used in cpu.items():
         spent.cpu[program] = spent.cpu.get(program, 0) + used
     return float(seconds), whole, spent.cpu, peaks
 
 
-def measure(workload, rows, options, scratch):
-    fill, table, default_rows = WORKLOADS[workload]
-    rows = rows or default_rows
-    parts = e2e.Parts("bench")
-    try:
-        source, target = parts.source.database(), parts.target.database()
-        fill(source, target, rows)
-        source.sql("vacuum analyze")
-        source.sql("checkpoint")
-        results = {}
+def measure(workload, options):
+    results = {}
+
+    def rounds(_, source, target, table, rows):
         for _ in range(options.rounds):
             empty(target, table)
             limit = pipe(source, target, table)
             results.setdefault("pipe", []).append((limit, limit, {}, {}, 1.0))
             for workers in options.workers:
                 empty(target, table)
-                seconds, whole, cpu, peaks = rowhaul(source, target, table, workers, scratch, options)
+                seconds, whole, cpu, peaks = rowhaul(source, target, table, workers, options)
                 results.setdefault(workers, []).append((seconds, whole, cpu, peaks, limit / seconds))
-    finally:
-        parts.clean(False)
-    report(workload, rows, results)
+        report(workload, rows, results)
+
+    prepared(workload, options, rounds)
 
 
 def median_of(rounds, pick):
@@ -215,21 +106,11 @@ def report(workload, rows, results):
     sys.stdout.flush()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("workloads", nargs="*", help="narrow, crm (default: both)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=0, help="default: 2,000,000 narrow, 200,000 clients")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--partitions", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=4)
-    options = parser.parse_args()
-    scratch = os.path.join(CHECKOUT, "build", "bench")
-    os.makedirs(scratch, exist_ok=True)
-    wanted = ["crm clients" if name == "crm" else name for name in options.workloads] or list(WORKLOADS)
-    for workload in wanted:
-        measure(workload, options.rows, options, scratch)
+def main(argv):
+    options = options_of(__doc__, argv)
+    for workload in options.workloads:
+        measure(workload, options)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
