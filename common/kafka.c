@@ -374,7 +374,8 @@ static bool read_to(rd_kafka_t *handle, const char *topic, int32_t partition, in
                     int64_t end, kafka_visit *visit, void *context, struct error *err)
 {
     int64_t position = begin;
-    int64_t heard_ms = clock_ms();
+    int64_t silent_from_ms =
+        0; /* 0: it spoke last; a look at the clock costs as much as a message */
     while (position < end) {
         switch (poll_once(handle, end, visit, context, &position, err)) {
         case POLLED_END:
@@ -382,10 +383,11 @@ static bool read_to(rd_kafka_t *handle, const char *topic, int32_t partition, in
         case POLLED_FAILURE:
             return false;
         case POLLED_MESSAGE:
-            heard_ms = clock_ms();
+            silent_from_ms = 0;
             break;
         case POLLED_NOTHING:
-            if (clock_ms() - heard_ms > SILENCE_MS || shutdown_requested()) {
+            silent_from_ms = silent_from_ms == 0 ? clock_ms() : silent_from_ms;
+            if (clock_ms() - silent_from_ms > SILENCE_MS || shutdown_requested()) {
                 return kafka_error(err, RD_KAFKA_RESP_ERR__TIMED_OUT,
                                    "could not read %s:%" PRId32 " from offset %" PRId64, topic,
                                    partition, position);
