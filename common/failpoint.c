@@ -37,6 +37,7 @@ static const struct failpoint {
     {"after_barrier", "producer", "the barrier is acknowledged by every partition"},
 
     {"after_assign", "worker", "partitions are assigned, their epoch is raised"},
+    {"before_batch", "worker", "a batch is collected, its transaction not begun"},
     {"after_fence_update", "worker", "the batch's offsets rows are moved, not committed"},
     {"after_copy", "worker", "target rows are written, not committed"},
     {"before_reject", "worker", "a row was refused, its reject is not written"},
@@ -45,6 +46,19 @@ static const struct failpoint {
      "a batch of a replay is committed, the request is not ended"},
     {"before_commit", "worker", "the whole batch is written, COMMIT not sent"},
     {"after_commit", "worker", "the batch is committed, nobody in Kafka knows"},
+};
+
+/* Each takes one rule away; the rule's own place in the code says what it is for. */
+static const struct control {
+    const char *name;
+    const char *program;
+    const char *description;
+} controls[] = {
+    {"unsafe_no_cas", "worker",
+     "a batch moves its offsets rows whatever their next_offset and epoch have become"},
+    {"unsafe_skip_seq", "worker", "the fence takes any sequence number for the next one"},
+    {"unsafe_ack_early", "producer",
+     "checkpoints cover what is enqueued, not what Kafka has acknowledged"},
 };
 
 void failpoint_print_markdown(FILE *stream)
@@ -68,6 +82,22 @@ void failpoint_print_markdown(FILE *stream)
         fprintf(stream, "| `%s` | %s | %s |\n", failpoints[i].name, failpoints[i].program,
                 failpoints[i].description);
     }
+    fputs(
+        "\n"
+        "## Negative controls\n"
+        "\n"
+        "Switches that take one rule away for the whole life of a process:\n"
+        "`ROWHAUL_FAILPOINTS=unsafe_no_cas=on`. With the rule gone the end must be wrong, and the\n"
+        "tests must see it (`tests/e2e/negative_controls`): a test that passes either way says\n"
+        "nothing about the rule.\n"
+        "\n"
+        "| name | program | what no longer holds |\n"
+        "|---|---|---|\n",
+        stream);
+    for (size_t i = 0; i < RH_COUNT(controls); i++) {
+        fprintf(stream, "| `%s` | %s | %s |\n", controls[i].name, controls[i].program,
+                controls[i].description);
+    }
 }
 
 #ifdef RH_FAILPOINTS
@@ -87,6 +117,7 @@ static pthread_once_t parsed = PTHREAD_ONCE_INIT;
 static struct rule rules[RULES_MAX]; /* constant once parsed */
 static size_t rules_count;
 static atomic_uint_fast64_t passages[RH_COUNT(failpoints)];
+static bool controls_on[RH_COUNT(controls)]; /* constant once parsed */
 
 RH_NORETURN static void refuse(const char *what, const char *text, size_t len)
 {
@@ -94,11 +125,27 @@ RH_NORETURN static void refuse(const char *what, const char *text, size_t len)
     _exit(EXIT_BAD_NAME);
 }
 
+static bool is_called(const char *name, const char *text, size_t len)
+{
+    return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
 /* Index of the failpoint called text[0..len), or SIZE_MAX. */
 static size_t find(const char *text, size_t len)
 {
     for (size_t i = 0; i < RH_COUNT(failpoints); i++) {
-        if (strlen(failpoints[i].name) == len && memcmp(failpoints[i].name, text, len) == 0) {
+        if (is_called(failpoints[i].name, text, len)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Index of the control called text[0..len), or SIZE_MAX. */
+static size_t find_control(const char *text, size_t len)
+{
+    for (size_t i = 0; i < RH_COUNT(controls); i++) {
+        if (is_called(controls[i].name, text, len)) {
             return i;
         }
     }
@@ -155,8 +202,16 @@ static void parse_rule(const char *text, size_t len)
 {
     const char *equals = memchr(text, '=', len);
     size_t name_len = equals != NULL ? (size_t)(equals - text) : len;
+    size_t control = find_control(text, name_len);
     struct rule rule = {.failpoint = find(text, name_len)};
 
+    if (control != SIZE_MAX) {
+        if (!is_called("=on", text + name_len, len - name_len)) {
+            refuse("cannot read", text, len);
+        }
+        controls_on[control] = true;
+        return;
+    }
     if (rule.failpoint == SIZE_MAX) {
         refuse("unknown failpoint", text, name_len);
     }
@@ -204,6 +259,15 @@ void failpoint_pass(const char *name)
             act(&rules[i]);
         }
     }
+}
+
+bool failpoint_control_is_on(const char *name)
+{
+    size_t control = find_control(name, strlen(name));
+
+    REQUIRE(control != SIZE_MAX);
+    REQUIRE(pthread_once(&parsed, parse_environment) == 0);
+    return controls_on[control];
 }
 
 #endif

@@ -1,6 +1,7 @@
 #include "producer/publisher.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 
 #include <string.h>
 
@@ -32,6 +33,15 @@ static void unlock(struct publisher *publisher)
 
 /* ---- opening and closing ---- */
 
+/* I6: a checkpoint covers only what was acknowledged, in this generation, without a hole. */
+static void advance_checkpoint(struct publisher *publisher)
+{
+    const struct sequencer *sequencer = &publisher->sequencer;
+
+    checkpointer_advance(&publisher->checkpointer,
+                         RH_UNSAFE("ack_early") ? sequencer->position : sequencer->durable);
+}
+
 static void apply_acks(struct publisher *publisher)
 {
     if (publisher->acks_count == 0) {
@@ -41,7 +51,7 @@ static void apply_acks(struct publisher *publisher)
     for (size_t i = 0; i < publisher->acks_count; i++) {
         sequencer_ack(&publisher->sequencer, publisher->acks[i]);
     }
-    checkpointer_advance(&publisher->checkpointer, publisher->sequencer.durable);
+    advance_checkpoint(publisher);
     unlock(publisher);
     publisher->acks_count = 0;
 }
@@ -350,7 +360,7 @@ static bool note_locked(struct publisher *publisher, struct candidate *candidate
         set_progress(publisher, candidate, lsn);
     }
     /* It may be durable already: an empty page of an idle topic. */
-    checkpointer_advance(&publisher->checkpointer, publisher->sequencer.durable);
+    advance_checkpoint(publisher);
     return true;
 }
 

@@ -51,6 +51,7 @@ static bool begin(struct attempt *attempt, struct error *err)
 bool attempt_begin(struct attempt *attempt, bool *ret_fenced, struct error *err)
 {
     size_t moved = 0;
+    RH_FAILPOINT("before_batch");
     forget(attempt);
     if (!begin(attempt, err) ||
         !ledger_advance(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,

@@ -1,6 +1,7 @@
 #include "worker/ledger_batch.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/lsn.h"
 #include "common/pg_array.h"
 #include "worker/ledger_rejects.h"
@@ -149,29 +150,32 @@ bool ledger_reread(struct pg *pg, const struct run *run, struct partition *const
 
 /* ---- advance: the compare-and-set ---- */
 
+/* `guard` is what makes it one: the row is as this worker left it. */
+#define ADVANCE_SQL(guard)                                                                         \
+    "WITH wanted AS ("                                                                             \
+    "  SELECT * FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), "    \
+    "         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::int8[]), "                      \
+    "         pg_catalog.unnest($6::int8[]), pg_catalog.unnest($7::int8[]), "                      \
+    "         pg_catalog.unnest($8::int8[]), pg_catalog.unnest($9::int8[]), "                      \
+    "         pg_catalog.unnest($10::pg_lsn[]), pg_catalog.unnest($11::pg_lsn[]), "                \
+    "         pg_catalog.unnest($12::int8[]))"                                                     \
+    "         AS w (topic, partition, expected, epoch, next, generation, sequence, source_epoch,"  \
+    "               applied_lsn, change_lsn, index)),"                                             \
+    " locked AS ("                                                                                 \
+    "  SELECT o.topic, o.partition FROM rowhaul.offsets o JOIN wanted w USING (topic, partition)"  \
+    "   WHERE o.run = $1" guard "   ORDER BY o.topic, o.partition FOR UPDATE OF o)"                \
+    " UPDATE rowhaul.offsets o"                                                                    \
+    "    SET next_offset = w.next, generation = w.generation, sequence = w.sequence,"              \
+    "        source_epoch = w.source_epoch, applied_lsn = w.applied_lsn,"                          \
+    "        change_lsn = w.change_lsn, applied_index = w.index,"                                  \
+    "        updated_at = pg_catalog.now()"                                                        \
+    "   FROM wanted w, locked l"                                                                   \
+    "  WHERE o.run = $1 AND o.topic = w.topic AND o.partition = w.partition"                       \
+    "    AND l.topic = w.topic AND l.partition = w.partition" guard
+
 static const char advance_sql[] =
-    "WITH wanted AS ("
-    "  SELECT * FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), "
-    "         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::int8[]), "
-    "         pg_catalog.unnest($6::int8[]), pg_catalog.unnest($7::int8[]), "
-    "         pg_catalog.unnest($8::int8[]), pg_catalog.unnest($9::int8[]), "
-    "         pg_catalog.unnest($10::pg_lsn[]), pg_catalog.unnest($11::pg_lsn[]), "
-    "         pg_catalog.unnest($12::int8[]))"
-    "         AS w (topic, partition, expected, epoch, next, generation, sequence, source_epoch,"
-    "               applied_lsn, change_lsn, index)),"
-    " locked AS ("
-    "  SELECT o.topic, o.partition FROM rowhaul.offsets o JOIN wanted w USING (topic, partition)"
-    "   WHERE o.run = $1 AND o.next_offset = w.expected AND o.epoch = w.epoch"
-    "   ORDER BY o.topic, o.partition FOR UPDATE OF o)"
-    " UPDATE rowhaul.offsets o"
-    "    SET next_offset = w.next, generation = w.generation, sequence = w.sequence,"
-    "        source_epoch = w.source_epoch, applied_lsn = w.applied_lsn,"
-    "        change_lsn = w.change_lsn, applied_index = w.index,"
-    "        updated_at = pg_catalog.now()"
-    "   FROM wanted w, locked l"
-    "  WHERE o.run = $1 AND o.topic = w.topic AND o.partition = w.partition"
-    "    AND l.topic = w.topic AND l.partition = w.partition"
-    "    AND o.next_offset = w.expected AND o.epoch = w.epoch";
+    ADVANCE_SQL(" AND o.next_offset = w.expected AND o.epoch = w.epoch");
+static const char unguarded_sql[] = ADVANCE_SQL(""); /* negative control */
 
 static void add_lsn(struct pg_array *array, uint64_t lsn)
 {
@@ -216,7 +220,8 @@ bool ledger_advance(struct pg *pg, const struct run *run, struct partition *cons
         values[3 + c] = pg_array_text(&columns[c]);
     }
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(pg, advance_sql, (int)RH_COUNT(values), values, &result, err)) {
+    const char *sql = RH_UNSAFE("no_cas") ? unguarded_sql : advance_sql;
+    if (!pg_query_params(pg, sql, (int)RH_COUNT(values), values, &result, err)) {
         return error_wrap(err, "could not advance the ledger");
     }
     *ret_moved = (size_t)strtoull(PQcmdTuples(result), NULL, 10);

@@ -14,24 +14,40 @@
 
 #include <cmocka.h>
 
-static void the_page_lists_every_name(void **state)
+static void the_page_in_docs_is_what_the_tables_print(void **state)
 {
-    char page[8192];
-    FILE *stream = tmpfile();
+    static char page[64 * 1024];
+    char *printed = NULL;
+    size_t printed_len = 0;
+    FILE *stream = open_memstream(&printed, &printed_len);
+    FILE *file = fopen(TESTS_DIR "/../docs/failpoints.md", "r");
     size_t len;
 
     (void)state;
     assert_non_null(stream);
     failpoint_print_markdown(stream);
-    rewind(stream);
-    len = fread(page, 1, sizeof(page) - 1, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_non_null(file);
+    len = fread(page, 1, sizeof(page) - 1, file);
+    assert_int_equal(fclose(file), 0);
     page[len] = '\0';
-    fclose(stream);
+    assert_string_equal(page, printed);
+    free(printed);
+}
+
+static void the_page_has_failpoints_and_controls(void **state)
+{
+    char page[8192];
+    FILE *stream = fmemopen(page, sizeof(page), "w");
+
+    (void)state;
+    assert_non_null(stream);
+    failpoint_print_markdown(stream);
+    assert_int_equal(fclose(stream), 0);
     assert_memory_equal(page, "# Failpoints\n", 13);
     assert_non_null(strstr(page, "| `after_copy` | worker | target rows are written, not committed "
                                  "|\n"));
-    assert_non_null(strstr(page, "| `after_claim` | producer |"));
-    assert_non_null(strstr(page, "| `before_run_record` | creation |"));
+    assert_non_null(strstr(page, "| `unsafe_no_cas` | worker | "));
 }
 
 #ifdef RH_FAILPOINTS
@@ -138,6 +154,10 @@ static void what_cannot_be_read_ends_the_process(void **state)
          "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"after_copy=sleep:@1\"\n"},
         {"after_copy=sleep:99999999999",
          "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"after_copy=sleep:99999999999\"\n"},
+        {"unsafe_no_cas", "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"unsafe_no_cas\"\n"},
+        {"unsafe_no_cas=off", "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"unsafe_no_cas=off\"\n"},
+        {"unsafe_no_cas=on@2", "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"unsafe_no_cas=on@2\"\n"},
+        {"no_cas=on", "rowhaul: ROWHAUL_FAILPOINTS: unknown failpoint \"no_cas\"\n"},
         {"after_copy=crash@9,after_copy=bang",
          "rowhaul: ROWHAUL_FAILPOINTS: cannot read \"after_copy=bang\"\n"},
     };
@@ -163,6 +183,41 @@ static void sixteen_rules_fit_and_no_more(void **state)
     assert_int_equal(pass(rules, "after_copy", "after_commit").exit_code, 2);
 }
 
+/* In a process of its own, since the variable is read once. */
+static int exit_code_with(const char *rules, const char *name)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        (void)setenv("ROWHAUL_FAILPOINTS", rules, 1);
+        _exit(failpoint_control_is_on(name) ? 1 : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void a_control_is_off_unless_it_is_switched_on(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_with("", "unsafe_no_cas"), 0);
+    assert_int_equal(exit_code_with("unsafe_skip_seq=on", "unsafe_no_cas"), 0);
+    assert_int_equal(exit_code_with("unsafe_no_cas=on", "unsafe_no_cas"), 1);
+    assert_int_equal(exit_code_with("after_copy=crash,unsafe_no_cas=on", "unsafe_no_cas"), 1);
+    assert_int_equal(exit_code_with("unsafe_no_cas=on,unsafe_ack_early=on", "unsafe_ack_early"), 1);
+    assert_int_equal(exit_code_with("unsafe_no_cas=on", "unsafe_unlisted"), -SIGABRT);
+}
+
+static void a_control_takes_no_place_among_the_rules(void **state)
+{
+    struct outcome outcome = pass("unsafe_no_cas=on,after_copy=crash@2", "after_copy", "at_start");
+
+    (void)state;
+    assert_int_equal(outcome.signal, SIGKILL);
+    assert_int_equal(pass("unsafe_no_cas=on", "after_copy", "at_start").signal, 0);
+}
+
 static void passing_an_unlisted_name_is_a_bug(void **state)
 {
     (void)state;
@@ -174,7 +229,8 @@ static void passing_an_unlisted_name_is_a_bug(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_lists_every_name),
+        cmocka_unit_test(the_page_in_docs_is_what_the_tables_print),
+        cmocka_unit_test(the_page_has_failpoints_and_controls),
 #ifdef RH_FAILPOINTS
         cmocka_unit_test(without_rules_nothing_happens),
         cmocka_unit_test(a_crash_comes_at_its_passage),
@@ -182,6 +238,8 @@ int main(void)
         cmocka_unit_test(several_rules_hold_together),
         cmocka_unit_test(what_cannot_be_read_ends_the_process),
         cmocka_unit_test(sixteen_rules_fit_and_no_more),
+        cmocka_unit_test(a_control_is_off_unless_it_is_switched_on),
+        cmocka_unit_test(a_control_takes_no_place_among_the_rules),
         cmocka_unit_test(passing_an_unlisted_name_is_a_bug),
 #endif
     };
