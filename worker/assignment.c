@@ -199,6 +199,7 @@ bool assignment_rewind(struct assignment *assignment, struct error *err)
 {
     size_t kept = 0;
     assignment->last_topic = NULL;
+    assignment->rewinds++;
     for (size_t i = 0; i < assignment->owned_count; i++) {
         struct partition *partition = assignment->owned[i];
         forget_batch(partition);

@@ -27,6 +27,7 @@ struct assignment {
     struct partition *partitions; /* all of the run's, flat */
     struct partition **owned;     /* what batch slots index; stable between changes */
     size_t owned_count;
+    uint64_t rewinds; /* how often reading began anew: a message from before comes again */
     /* The partition found last: messages come in long runs of one. */
     const rd_kafka_topic_t *last_topic;
     int32_t last_number;

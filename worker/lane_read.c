@@ -145,6 +145,7 @@ bool lane_take_message(struct lane *lane, const rd_kafka_message_t *message, str
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return read_failure(lane, message, err);
     }
+    uint64_t rewinds = lane->assignment.rewinds;
     bool taken = false;
     while (!taken) {
         size_t slot = 0;
@@ -160,7 +161,9 @@ bool lane_take_message(struct lane *lane, const rd_kafka_message_t *message, str
         if (!taken && !lane_flush(lane, err)) {
             return false;
         }
-        if (!taken && (shutdown_requested() || lane->assignment.pending)) {
+        /* A batch that was dropped took what lies before this message along: both come again. */
+        if (!taken && (shutdown_requested() || lane->assignment.pending ||
+                       lane->assignment.rewinds != rewinds)) {
             return true;
         }
     }
