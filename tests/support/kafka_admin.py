@@ -1,7 +1,8 @@
 """kafka_admin -- the few questions that tests ask a broker, in Kafka's own protocol.
 
 In:     the address of one broker that leads every partition, as the local part does.
-Out:    topics and their partitions, the ends of their logs, consumer groups; removal of both.
+Out:    topics and their partitions, the ends of their logs, consumer groups; removal of both, a
+        topic's configuration.
 Never:  reads or writes messages. Never uses librdkafka, so that what it sees does not rest on what
         rowhaul links.
 
@@ -14,7 +15,8 @@ import socket
 import struct
 
 LIST_OFFSETS, METADATA, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 2, 3, 16, 19, 20
-DELETE_RECORDS, DELETE_GROUPS = 21, 42
+DELETE_RECORDS, DELETE_GROUPS, ALTER_CONFIGS = 21, 42, 44
+TOPIC, SET = 2, 0  # in ALTER_CONFIGS: the kind of resource, the operation
 LATEST = -1  # as a timestamp in LIST_OFFSETS
 UNKNOWN_TOPIC, NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND = 3, 68, 69
 TIMEOUT_S = 20
@@ -153,6 +155,22 @@ class KafkaAdmin:
                 raise KafkaError("%s:%d: error %d" % (topic, number, error))
 
         answer.array(lambda: (answer.string(), answer.array(of_partition)))
+
+    def set_topic(self, topic, name, value):
+        """Sets a topic's configuration, as `kafka-configs --alter` does."""
+        config = _array([_string(name) + struct.pack(">b", SET) + _string(str(value))])
+        body = _array([struct.pack(">b", TOPIC) + _string(topic) + config])
+        answer = self._ask(ALTER_CONFIGS, 0, body + struct.pack(">?", False))
+        answer.int32()  # throttled for
+
+        def resource():
+            fields = answer.int16(), answer.string()
+            answer.number("b"), answer.string()
+            return fields
+
+        for error, text in answer.array(resource):
+            if error:
+                raise KafkaError("%s: %s=%s: %s" % (topic, name, value, text))
 
     def delete_groups(self, names):
         """Those whose members were killed just now stay: the broker forgets them by itself."""
