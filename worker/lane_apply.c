@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define REFUSAL_SHOWN_MS 10000
+
 /* ---- the batch in hand ---- */
 
 void lane_forget_batch(struct lane *lane)
@@ -53,18 +55,30 @@ void lane_lose_target(struct lane *lane, const struct error *err)
     apply_disconnected(&lane->apply);
 }
 
+/* Why it is still away may be another reason than why it was lost: full, read-only, starting up. */
+static void show_refusal(struct lane *lane, const struct error *err)
+{
+    int64_t now_ms = clock_ms();
+    if (lane->refusal_shown_ms == 0 || now_ms - lane->refusal_shown_ms >= REFUSAL_SHOWN_MS) {
+        lane->refusal_shown_ms = now_ms;
+        log_error(LEVEL_WARN, "target_lost", err);
+    }
+}
+
 /* Until it answers, or refuses for good, or we are asked to leave. */
 bool lane_connect_target(struct lane *lane, struct error *err)
 {
     while (!pg_is_open(&lane->target)) {
         if (pg_open(&lane->target, PG_TARGET, lane->config->settings.target_url, "rowhaul-worker",
                     err)) {
+            lane->refusal_shown_ms = 0;
             return true;
         }
         pg_close(&lane->target);
         if (err->action != ERROR_RETRY || shutdown_requested()) {
             return false;
         }
+        show_refusal(lane, err);
         clock_sleep_ms(backoff_next_ms(&lane->reconnect));
     }
     return true;

@@ -24,6 +24,7 @@ struct lane {
     struct batch batch;
     struct arena arena; /* the batch's lifetime */
     struct backoff reconnect;
+    int64_t refusal_shown_ms;
     size_t rows_limit;      /* shrinks when the target cannot take a batch in time, grows again */
     int64_t batch_began_ms; /* 0: nothing read since the last commit */
     bool batch_must_close;  /* a barrier was read, or the batch is full */
