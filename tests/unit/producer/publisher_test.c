@@ -301,21 +301,74 @@ static void a_checkpoint_waits_for_the_acknowledgement_of_its_page(void **state)
     assert_non_null(publisher_checkpoint(&w.publisher, true, 4000, &w.arena));
 }
 
-static void a_failed_delivery_ends_the_generation(void **state)
+/* One row that the broker answers so; w.err is what ends the generation. */
+static void meet_refusal(rd_kafka_resp_err_t code)
 {
     int64_t deadline_ms = clock_ms() + WAIT_MS;
 
-    (void)state;
     say_hello();
-    rd_kafka_mock_push_request_errors(w.mock, API_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    rd_kafka_mock_push_request_errors(w.mock, API_PRODUCE, 1, code);
     add_rows(0, 1);
     assert_true(send_page(1));
     while (publisher_poll(&w.publisher, 10, &w.err))
         assert_true(clock_ms() < deadline_ms);
-    assert_non_null(strstr(w.err.text, "message for topic \"test.m.users\" partition "));
     assert_int_equal(w.err.exit_code, EXIT_KAFKA);
     assert_null(publisher_checkpoint(&w.publisher, true, 1000, &w.arena));
+}
+
+static void a_failed_delivery_ends_the_generation(void **state)
+{
+    (void)state;
+    meet_refusal(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    assert_non_null(strstr(w.err.text, "message for topic \"test.m.users\" partition "));
+    assert_int_equal(w.err.action, ERROR_STOP);
+    assert_string_equal(w.err.code, "RH-6002");
+}
+
+static void a_message_that_the_broker_finds_too_large_stops(void **state)
+{
+    (void)state;
+    meet_refusal(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    assert_non_null(strstr(w.err.text, " was not delivered: Broker: Message size too large"));
+    assert_int_equal(w.err.action, ERROR_STOP);
+}
+
+/* What the idempotent producer cannot go on after; the next generation has another handle. */
+static void a_lost_sequence_is_repeated_with_a_new_handle(void **state)
+{
+    (void)state;
+    meet_refusal(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_non_null(strstr(w.err.text, "the Kafka producer cannot go on: "));
+    assert_int_equal(w.err.action, ERROR_RETRY);
+}
+
+static void what_passes_by_itself_loses_nothing_and_keeps_the_order(void **state)
+{
+    static const rd_kafka_resp_err_t passing[] = {
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+    };
+    size_t rows = 0;
+
+    (void)state;
+    say_hello();
+    for (size_t i = 0; i < RH_COUNT(passing); i++) {
+        rd_kafka_mock_push_request_errors(w.mock, API_PRODUCE, 2, passing[i], passing[i]);
+        page_reset(&w.page);
+        add_rows((int)i * 60, 60);
+        assert_true(send_page((i + 1) * 60));
+        poll_until_idle();
+        assert_non_null(publisher_checkpoint(&w.publisher, true, 1000, &w.arena));
+    }
+    for (int32_t p = 0; p < 3; p++) {
+        read_partition(0, p);
+        rows += check_sequences();
+    }
+    assert_int_equal(rows, RH_COUNT(passing) * 60);
 }
 
 static void a_fatal_producer_error_is_repeated_with_a_new_handle(void **state)
@@ -356,6 +409,9 @@ int main(void)
         TEST(a_barrier_reaches_every_partition_and_nothing_follows_the_end_barrier),
         TEST(a_checkpoint_waits_for_the_acknowledgement_of_its_page),
         TEST(a_failed_delivery_ends_the_generation),
+        TEST(a_message_that_the_broker_finds_too_large_stops),
+        TEST(a_lost_sequence_is_repeated_with_a_new_handle),
+        TEST(what_passes_by_itself_loses_nothing_and_keeps_the_order),
         TEST(a_fatal_producer_error_is_repeated_with_a_new_handle),
         TEST(a_raised_halt_flag_ends_a_wait_for_room),
     };
