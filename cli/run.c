@@ -54,6 +54,10 @@ struct job {
 static bool check_options(const struct run_options *options, struct error *err)
 {
     const char *until = options->until;
+    if (options->workers > CHILDREN_MAX - 1) {
+        return error_stop(err, EXIT_USAGE, "RH-2003", "option \"--workers\" must be at most %d",
+                          CHILDREN_MAX - 1);
+    }
     if (until == NULL || strcmp(until, "backfilled") == 0 || strcmp(until, "verified") == 0) {
         return true;
     }

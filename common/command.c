@@ -7,6 +7,7 @@
 #include "common/nearest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <libpq-fe.h>
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #define OPTIONS_MAX   64 /* of one command, with the common ones */
@@ -173,9 +175,9 @@ static bool store_count(struct parser *parser, const struct option_spec *spec, c
     errno = 0;
     if (*text >= '0' && *text <= '9') /* strtoull would take blanks and signs too */
         number = strtoull(text, &end, 10);
-    if (end == NULL || *end != '\0')
-        return usage_error(err, "option \"--%s\" must be a whole number, not \"%s\"", spec->name,
-                           text);
+    if (end == NULL || *end != '\0' || (number == 0 && errno == 0))
+        return usage_error(err, "option \"--%s\" must be a whole number from 1, not \"%s\"",
+                           spec->name, text);
     if (errno == ERANGE)
         return usage_error(err, "option \"--%s\" must be at most %" PRIu64 ", not \"%s\"",
                            spec->name, UINT64_MAX, text);
@@ -344,16 +346,36 @@ static bool no_verb(const struct parser *parser, struct error *err)
                        buffer_text(&seconds));
 }
 
-static bool check_format(const struct parser *parser, struct error *err)
+/* What the log options say over what format and level are. */
+static bool log_options(const struct common_options *options, enum log_format *format,
+                        enum log_level *level, struct error *err)
+{
+    if (options->quiet)
+        *level = LEVEL_WARN;
+    if (options->verbose)
+        *level = LEVEL_DEBUG;
+    if (options->log_level != NULL && !log_level_parse(options->log_level, level))
+        return usage_error(err,
+                           "option \"--log-level\" must be debug, info, warn or error, not \"%s\"",
+                           options->log_level);
+    if (options->log_format != NULL && !log_format_parse(options->log_format, format))
+        return usage_error(err, "option \"--log-format\" must be text or json, not \"%s\"",
+                           options->log_format);
+    return true;
+}
+
+/* Here and not where they are used: the common options are checked before anything else is. */
+static bool check_common(const struct parser *parser, struct error *err)
 {
     struct common_options common;
     enum log_format format;
+    enum log_level level;
 
     memcpy(&common, parser->options, sizeof(common));
     if (common.format != NULL && !log_format_parse(common.format, &format))
         return usage_error(err, "option \"--format\" must be text or json, not \"%s\"",
                            common.format);
-    return true;
+    return log_options(&common, &format, &level, err);
 }
 
 /* Ends early, and with true, at --help and --version. */
@@ -378,7 +400,7 @@ static bool parse(struct parser *parser, struct error *err)
         if (parser->asked != NULL)
             return true;
     }
-    return (parser->command != NULL || no_verb(parser, err)) && check_format(parser, err);
+    return (parser->command != NULL || no_verb(parser, err)) && check_common(parser, err);
 }
 
 /* Help */
@@ -471,7 +493,10 @@ static int answer(const struct parser *parser)
         print_command_help(parser);
     else
         print_program_help(parser);
-    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_INTERNAL;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "%s: could not write to stdout: %s\n", parser->program, strerror(errno));
+    return EXIT_INTERNAL;
 }
 
 static int refuse(const struct parser *parser, const struct error *err)
@@ -495,6 +520,18 @@ static void apply_environment(struct parser *parser)
     memcpy(parser->options, &common, sizeof(common));
 }
 
+/*
+ * A descriptor 0, 1 or 2 that came closed would be the next connection's or file's, which our
+ * results would then be written into. What takes its place refuses to be read or written.
+ */
+static void occupy_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) /* open takes the lowest free one: this */
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 int command_main(const char *program, const struct command *commands, void *options,
                  size_t options_size, int argc, char **argv)
 {
@@ -511,6 +548,7 @@ int command_main(const char *program, const struct command *commands, void *opti
     struct error err;
 
     REQUIRE(options_size >= sizeof(struct common_options));
+    occupy_standard_streams();
     if (!parse(&parser, &err))
         return refuse(&parser, &err);
     if (parser.asked != NULL)
@@ -525,17 +563,8 @@ bool command_log_init(const char *program, const struct common_options *options,
     enum log_format format = log_current_format();
     enum log_level level = log_current_level();
 
-    if (options->quiet)
-        level = LEVEL_WARN;
-    if (options->verbose)
-        level = LEVEL_DEBUG;
-    if (options->log_level != NULL && !log_level_parse(options->log_level, &level))
-        return usage_error(err,
-                           "option \"--log-level\" must be debug, info, warn or error, not \"%s\"",
-                           options->log_level);
-    if (options->log_format != NULL && !log_format_parse(options->log_format, &format))
-        return usage_error(err, "option \"--log-format\" must be text or json, not \"%s\"",
-                           options->log_format);
+    if (!log_options(options, &format, &level, err))
+        return false;
     log_init(program, format, level);
     return true;
 }

@@ -290,13 +290,19 @@ static void values_are_checked(void **state)
                   "rowhaul: option \"--yes\" takes no value (see \"rowhaul run --help\")\n");
     check_refused("run --format xml", "rowhaul: option \"--format\" must be text or json, not "
                                       "\"xml\" (see \"rowhaul run --help\")\n");
+    check_refused("run --log-level loud",
+                  "rowhaul: option \"--log-level\" must be debug, info, warn or error, not "
+                  "\"loud\" (see \"rowhaul run --help\")\n");
+    check_refused("run --log-format xml",
+                  "rowhaul: option \"--log-format\" must be text or json, not "
+                  "\"xml\" (see \"rowhaul run --help\")\n");
     check_refused("run --help=x",
                   "rowhaul: option \"--help\" takes no value (see \"rowhaul run --help\")\n");
 }
 
 static void counts_are_whole_numbers_of_64_bits(void **state)
 {
-    static const char *const bad[] = {"x", "-1", "+1", "1.5", "1k", "0x1", "_"};
+    static const char *const bad[] = {"x", "-1", "+1", "1.5", "1k", "0x1", "0", "00", "_"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -304,13 +310,13 @@ static void counts_are_whole_numbers_of_64_bits(void **state)
 
         snprintf(line, sizeof(line), "run --workers %s", bad[i]);
         snprintf(expected, sizeof(expected),
-                 "rowhaul: option \"--workers\" must be a whole number, not \"%s\" (see \"rowhaul "
-                 "run --help\")\n",
+                 "rowhaul: option \"--workers\" must be a whole number from 1, not \"%s\" (see "
+                 "\"rowhaul run --help\")\n",
                  strcmp(bad[i], "_") == 0 ? "" : bad[i]);
         check_refused(line, expected);
     }
-    check_runs("run --workers 0");
-    assert_true(given.workers == 0);
+    check_runs("run --workers 1");
+    assert_true(given.workers == 1);
     check_runs("run --workers 18446744073709551615");
     assert_true(given.workers == UINT64_MAX);
     check_refused("run --workers 18446744073709551616",
