@@ -1,6 +1,7 @@
 #include "cli/result.h"
 
 #include "cli/human.h"
+#include "cli/output.h"
 #include "cli/text_table.h"
 
 #include <inttypes.h>
@@ -8,11 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What was taken off the target and is not as it was. */
+struct unrestored {
+    const char *schema, *table, *name, *message; /* message: PostgreSQL's, or "" */
+};
+
 struct result {
     const struct run *run;
     const struct accounting *tables; /* as plan.tables */
     uint64_t rejects;
-    uint64_t constraints_not_valid;
+    const struct unrestored *constraints;
+    size_t constraints_not_valid;
     bool balanced;
 };
 
@@ -134,6 +141,10 @@ static void print_verdict(const struct result *result)
                human_thousands(text, result->constraints_not_valid));
     }
     printf("\n");
+    for (size_t i = 0; i < result->constraints_not_valid; i++) {
+        const struct unrestored *c = &result->constraints[i];
+        printf("  %s.%s, %s: %s\n", c->schema, c->table, c->name, c->message);
+    }
 }
 
 /* ---- JSON ---- */
@@ -184,18 +195,30 @@ static bool read_tables(const struct run *run, struct pg *target, struct account
     return true;
 }
 
-static bool read_constraints(const struct run *run, struct pg *target, uint64_t *ret_not_valid,
+static bool read_constraints(struct pg *target, struct arena *arena, struct result *result,
                              struct error *err)
 {
     /* 'dropped': of a partitioned table, which cannot have one that is NOT VALID. */
-    static const char sql[] = "SELECT pg_catalog.count(*) FROM rowhaul.deferred_ddl"
-                              " WHERE run = $1::uuid AND state <> 'restored'";
-    const char *values[] = {run->id_text};
-    RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(target, sql, 1, values, &result, err)) {
+    static const char sql[] = "SELECT schema_name, table_name, object_name, message"
+                              " FROM rowhaul.deferred_ddl"
+                              " WHERE run = $1::uuid AND state <> 'restored' ORDER BY 1, 2, 3";
+    const char *values[] = {result->run->id_text};
+    RH_AUTO(pg_result_clear) PGresult *rows = NULL;
+    if (!pg_query_params(target, sql, 1, values, &rows, err)) {
         return false;
     }
-    *ret_not_valid = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    size_t count = (size_t)PQntuples(rows);
+    struct unrestored *list = arena_must_alloc(arena, (count + 1) * sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (struct unrestored){
+            .schema = arena_must_strdup(arena, PQgetvalue(rows, (int)i, 0)),
+            .table = arena_must_strdup(arena, PQgetvalue(rows, (int)i, 1)),
+            .name = arena_must_strdup(arena, PQgetvalue(rows, (int)i, 2)),
+            .message = arena_must_strdup(arena, PQgetvalue(rows, (int)i, 3)),
+        };
+    }
+    result->constraints = list;
+    result->constraints_not_valid = count;
     return true;
 }
 
@@ -213,8 +236,7 @@ bool result_print(const struct run *run, struct pg *target, const struct common_
     size_t count = run->plan.tables_count;
     struct accounting *tables = arena_must_alloc(arena, count * sizeof *tables);
     struct result result = {.run = run, .tables = tables, .balanced = true};
-    if (!read_tables(run, target, tables, err) ||
-        !read_constraints(run, target, &result.constraints_not_valid, err)) {
+    if (!read_tables(run, target, tables, err) || !read_constraints(target, arena, &result, err)) {
         return error_wrap(err, "could not read the result");
     }
     for (size_t t = 0; t < count; t++) {
@@ -229,5 +251,5 @@ bool result_print(const struct run *run, struct pg *target, const struct common_
         print_accounting(&result);
         print_verdict(&result);
     }
-    return true;
+    return output_flush(err) || output_closed();
 }

@@ -49,6 +49,15 @@ says() {
     grep -qF -- "$1" "$err" || fail "stderr does not say: $1"
 }
 
+# refused_by_disk CODE VERB…: ends with the code when stdout is full, and says so.
+refused_by_disk() {
+    local wanted=$1 code=0
+    shift
+    "$bin/rowhaul" "$@" >/dev/full 2>"$err" </dev/null || code=$?
+    [[ $code == "$wanted" ]] || fail "rowhaul $* >/dev/full ended with $code instead of $wanted"
+    says "No space left on device"
+}
+
 # is EXPRESSION: of what stdout holds as JSON (a list of its lines), in Python.
 is() {
     python3 - "$out" "$1" <<'PYTHON' || fail "not true of stdout: $1"
@@ -100,6 +109,12 @@ usage_is_checked() {
     says "could not open file"
     expect 2 status -c "$config" --format xml
     says 'option "--format" must be text or json, not "xml"'
+    expect 2 status -c "$config" --log-level loud
+    says 'rowhaul: option "--log-level" must be debug, info, warn or error, not "loud"'
+    expect 2 run -c "$config" --workers 0
+    says 'option "--workers" must be a whole number from 1, not "0"'
+    expect 2 run -c "$config" --workers 257
+    says 'code=RH-2003 error="option \"--workers\" must be at most 256"'
     expect 2 rejects show
     says 'error="no table was given"'
     expect 2 cat -c "$config"
@@ -180,6 +195,27 @@ status_shows_the_end() {
     is 'all(p["next_offset"] == p["high_offset"] for p in it["partitions"])'
     is 'list(it) == ["migration", "run", "state", "generation", "tables", "partitions", "accounting", "rejects", "parked",
         "lag_bytes", "lag_seconds", "cutover"]'
+}
+
+# A closed descriptor would be the next connection's, and results would be written to a database.
+a_result_that_cannot_be_written_is_said() {
+    local verb code
+    refused_by_disk 70 --help
+    for verb in run status "rejects list" "cat users"; do
+        # shellcheck disable=SC2086
+        refused_by_disk 70 $verb -c "$config"
+        says "code=RH-7010"
+        code=0
+        # shellcheck disable=SC2086
+        "$bin/rowhaul" $verb -c "$config" >&- 2>"$err" </dev/null || code=$?
+        [[ $code == 70 ]] || fail "rowhaul $verb with stdout closed ended with $code"
+        says 'code=RH-7010 error="could not write the result: Bad file descriptor"'
+    done
+    refused_by_disk 6 verify -c "$config"
+    says "code=RH-2006"
+    code=0
+    "$bin/rowhaul" run -c "$config" 2>"$err" | head -1 >"$out" || code=$?
+    [[ $code == 1 ]] || fail "run whose reader left ended with $code" # its own: one row is rejected
 }
 
 status_works_without_kafka() {
@@ -273,6 +309,7 @@ validate_says_what_is_right_and_what_is_wrong
 without_a_run_there_is_nothing_to_show
 status_shows_what_is_pending
 status_shows_the_end
+a_result_that_cannot_be_written_is_said
 status_works_without_kafka
 rejects_are_listed_and_shown
 messages_are_json_lines
