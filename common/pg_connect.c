@@ -275,6 +275,19 @@ static const char *refusal_hint(const char *sqlstate)
            "the server; one try was made";
 }
 
+static bool unreachable_hint(const struct pg_role_names *names, const char *message,
+                             struct error *err)
+{
+    if (strstr(message, "session is read-only") != NULL) {
+        return error_hint(err,
+                          "%s.url has to name the primary, and default_transaction_read_only "
+                          "has to be off for the role and the database",
+                          names->name);
+    }
+    return error_hint(err, "check that the server runs and that host and port of %s.url are right",
+                      names->name);
+}
+
 static bool connect_error(const struct pg *pg, const char *shown, struct error *err)
 {
     const struct pg_role_names *names = pg_names_of(pg);
@@ -296,8 +309,7 @@ static bool connect_error(const struct pg *pg, const char *shown, struct error *
         return error_hint(err, "%s", refusal_hint(sqlstate));
     }
     err->code = names->code_unreachable;
-    return error_hint(err, "check that the server runs and that host and port of %s.url are right",
-                      names->name);
+    return unreachable_hint(names, message, err);
 }
 
 static bool connect_unfinished(const struct pg *pg, enum connect_end end, const char *shown,
@@ -308,7 +320,7 @@ static bool connect_unfinished(const struct pg *pg, enum connect_end end, const 
               end == CONNECT_TIMED_OUT ? "timeout expired" : "interrupted");
     err->exit_code = names->exit_code;
     err->code = names->code_unreachable;
-    return false;
+    return unreachable_hint(names, "", err);
 }
 
 static bool open_once(struct pg *pg, const struct params *params, const char *shown,

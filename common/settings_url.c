@@ -30,6 +30,16 @@ static bool is_url(const char *text)
     return strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
 }
 
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
+{
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, keyword) == 0) {
+            return option->val != NULL && option->val[0] != '\0' ? option->val : NULL;
+        }
+    }
+    return NULL;
+}
+
 /*
  * libpq's message up to what it quotes of the string. A single quoted character is its own
  * punctuation ("=", ":") or one character of the string, and stays.
@@ -83,6 +93,35 @@ static const char *option_hint(const char *message, struct arena *arena)
     return NULL;
 }
 
+/*
+ * A password with "@" or "/" in it ends early for libpq, and its rest becomes a host, a port or a
+ * database: to be shown in the next message, or asked of a name server.
+ */
+static bool url_is_torn(const char *url)
+{
+    const char *authority = strstr(url, "://") + 3;
+    const char *slash = authority + strcspn(authority, "/");
+    const char *at = memchr(authority, '@', (size_t)(slash - authority));
+    const char *host = at == NULL ? authority : at + 1;
+    return host[strcspn(host, "@/?")] == '@' ||
+           (*slash == '/' && slash[strcspn(slash, "@?")] == '@');
+}
+
+static bool check_parts(bool is_torn, const PQconninfoOption *options,
+                        struct setting_fault *ret_fault)
+{
+    static const char hint[] = "in the user and password of a URL, @ is written %40, / %2F, : %3A, "
+                               "% %25";
+    if (is_torn) {
+        return fault(ret_fault, "is not a connection string: a \"@\" stands where none may", hint);
+    }
+    const char *port = option_value(options, "port");
+    if (port != NULL && port[strspn(port, "0123456789,")] != '\0') {
+        return fault(ret_fault, "is not a connection string: the port is not a number", hint);
+    }
+    return true;
+}
+
 bool settings_url_check(const char *url, struct arena *arena, struct setting_fault *ret_fault)
 {
     const char *equals = strchr(url, '=');
@@ -98,7 +137,7 @@ bool settings_url_check(const char *url, struct arena *arena, struct setting_fau
     RH_AUTO(message_free) char *message = NULL;
     RH_AUTO(options_free) PQconninfoOption *options = PQconninfoParse(url, &message);
     if (options != NULL) {
-        return true;
+        return check_parts(is_url(url) && url_is_torn(url), options, ret_fault);
     }
     if (message == NULL) {
         return fault(ret_fault, "is not a connection string: out of memory", NULL);
@@ -109,16 +148,6 @@ bool settings_url_check(const char *url, struct arena *arena, struct setting_fau
 }
 
 /* --- Which database -------------------------------------------------------------------------- */
-
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
-{
-    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
-        if (strcmp(option->keyword, keyword) == 0) {
-            return option->val != NULL && option->val[0] != '\0' ? option->val : NULL;
-        }
-    }
-    return NULL;
-}
 
 struct database_place {
     const char *service, *host, *port, *database;

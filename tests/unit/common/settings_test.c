@@ -467,8 +467,10 @@ static void a_choice_names_what_there_is(void **state)
 static void connection_strings_are_checked(void **state)
 {
     static const char *const right[] = {
-        "postgresql://a/b", "postgres://u:p@a:5432/b?sslmode=require", "host=a dbname=b",
-        "postgresql:///b?host=/run/postgresql", "password='a://b' host=c"};
+        "postgresql://a/b",          "postgres://u:p@a:5432/b?sslmode=require",
+        "host=a dbname=b",           "postgresql:///b?host=/run/postgresql",
+        "password='a://b' host=c",   "postgresql://u:p%40%2f?x@a:1,b:2/c?application_name=d@e",
+        "postgresql://a?user=b%40c", "host=a user=b@c password=/@ port=1"};
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
         char line[128];
         (void)snprintf(line, sizeof(line), "source: {url: \"%s\"}", right[i]);
@@ -506,6 +508,13 @@ static void a_complaint_never_shows_a_password(void **state)
         "postgresql://u:a\\\"hunter2@[a\\\"hunter2/b",
         "postgresql://u:p@a/b?a=b=\\\"hunter2",
         "host=a password=x hunter2\\\" x",
+        "postgresql://u:hunter2/x@a/b",
+        "postgresql://u:x/hunter2@a/b",
+        "postgresql://u:12/hunter2@a/b",
+        "postgresql://u:x@hunter2@a/b",
+        "postgresql://u:@x/hunter2@a/b",
+        "postgresql://u:x@hunter2@a?connect_timeout=1",
+        "host=a port=hunter2",
     };
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         char line[256];
