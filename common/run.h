@@ -62,9 +62,15 @@ bool run_compile(const struct config *config, struct pg *source, struct pg *targ
  */
 bool run_create(const struct config *config, struct arena *arena, struct run *ret_run,
                 bool *ret_created, struct error *err) RH_MUST_CHECK;
-/* From the ledger on the target: what workers, reconciler and cli do. No run: RUN_MISSING (13). */
+/*
+ * From the ledger on the target, for those who only look at the run: the file's mapping may be
+ * another one by now. No run: RUN_MISSING (13).
+ */
 bool run_load(const struct config *config, struct pg *target, struct arena *arena,
               struct run *ret_run, struct error *err) RH_MUST_CHECK;
+/* As run_load, for workers and reconciler: a run with another mapping is MAPPING_CHANGED (13). */
+bool run_load_same(const struct config *config, struct pg *target, struct arena *arena,
+                   struct run *ret_run, struct error *err) RH_MUST_CHECK;
 /* From a RUN record (the producer, which must not depend on the target). */
 bool run_from_json(const struct config *config, const json_t *json, struct arena *arena,
                    struct run *ret_run, struct error *err) RH_MUST_CHECK;

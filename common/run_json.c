@@ -241,19 +241,26 @@ bool run_ledger_json(struct pg *target, const char *migration, json_t **ret_json
     return *ret_json != NULL || foreign(err, "its JSON does not parse");
 }
 
-bool run_load(const struct config *config, struct pg *target, struct arena *arena,
-              struct run *ret_run, struct error *err)
+/* ret_stored: the ledger's JSON, to be released by the caller. */
+static bool load(const struct config *config, struct pg *target, struct arena *arena,
+                 struct run *ret_run, json_t **ret_stored, struct error *err)
 {
-    RH_AUTO(run_json_release) json_t *json = NULL;
-    if (!run_ledger_json(target, config->settings.name, &json, err)) {
+    if (!run_ledger_json(target, config->settings.name, ret_stored, err)) {
         return false;
     }
-    if (json == NULL) {
+    if (*ret_stored == NULL) {
         error_stop(err, EXIT_STATE, "RUN_MISSING", "migration \"%s\" has no run on the target",
                    config->settings.name);
         return error_hint(err, "rowhaul run -c %s creates it", config->settings.file);
     }
-    return run_from_json(config, json, arena, ret_run, err);
+    return run_from_json(config, *ret_stored, arena, ret_run, err);
+}
+
+bool run_load(const struct config *config, struct pg *target, struct arena *arena,
+              struct run *ret_run, struct error *err)
+{
+    RH_AUTO(run_json_release) json_t *stored = NULL;
+    return load(config, target, arena, ret_run, &stored, err);
 }
 
 /* ---- the file against it ---- */
@@ -279,4 +286,12 @@ bool run_same_mapping(const struct config *config, const struct run *run, const 
                config->settings.file, run->id_text);
     return error_hint(err, "restore the file, or end the old run with rowhaul cleanup -c %s",
                       config->settings.file);
+}
+
+bool run_load_same(const struct config *config, struct pg *target, struct arena *arena,
+                   struct run *ret_run, struct error *err)
+{
+    RH_AUTO(run_json_release) json_t *stored = NULL;
+    return load(config, target, arena, ret_run, &stored, err) &&
+           run_same_mapping(config, ret_run, stored, arena, err);
 }

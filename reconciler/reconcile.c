@@ -188,7 +188,7 @@ static bool load_plan(const struct config *config, struct job *job, struct arena
                            environment, err);
     }
     struct run *run = arena_must_alloc(arena, sizeof *run);
-    if (!run_load(config, &job->sides.target, arena, run, err)) {
+    if (!run_load_same(config, &job->sides.target, arena, run, err)) {
         return false;
     }
     job->run_id = run->id_text;

@@ -48,12 +48,14 @@ static bool load_run(const struct config *config, struct arena *arena, struct ru
         return false;
     }
     int64_t began_ms = clock_ms();
-    bool loaded = run_load(config, &target, arena, ret_run, err);
+    bool loaded = run_load_same(config, &target, arena, ret_run, err);
+    if (!loaded && is_missing(err)) {
+        log_event(LEVEL_INFO, "run_awaited", F_STR("migration", config->settings.name));
+    }
     while (!loaded && is_missing(err) && clock_ms() - began_ms < RUN_WAIT_MS &&
            !shutdown_requested()) {
-        log_event(LEVEL_DEBUG, "run_awaited", F_STR("migration", config->settings.name));
         clock_sleep_ms(RUN_POLL_MS);
-        loaded = run_load(config, &target, arena, ret_run, err);
+        loaded = run_load_same(config, &target, arena, ret_run, err);
     }
     pg_close(&target);
     if (!loaded && shutdown_requested()) {

@@ -287,9 +287,10 @@ def another_mapping_under_a_finished_run_is_refused(parts):
         ("transform", "- {from: public.good, to: [{table: public.good, columns: {more: {const: x}}}]}"),
         ("source", "- {from: public.good, where: {id: 1}, to: [{table: public.good}]}"),
     ):
-        other = migration.call("run", file=migration.write(name + ".yaml", tables=tables))
-        check_equal(other.wait(0), 13, "exit code of rowhaul run with another " + name)
-        check_equal(len(other.events(code="MAPPING_CHANGED")), 1, "events with the code MAPPING_CHANGED")
+        for verb in ("run", "work", "verify"):
+            other = migration.call(verb, file=migration.write(name + ".yaml", tables=tables))
+            check_equal(other.wait(0), 13, "exit code of rowhaul %s with another %s" % (verb, name))
+            check_equal(len(other.events(code="MAPPING_CHANGED")), 1, "events with the code MAPPING_CHANGED")
     check_equal(target.sql("select ctid, xmin, * from good"), rows, "rows of the target")
     check_equal(parts.kafka.topics(parts.topics_prefix), topics, "topics")
     migration.finish()
