@@ -123,6 +123,27 @@ static const struct catalog_index *primary_key(const struct catalog_table *table
     return NULL;
 }
 
+/* "write key: [...]" with the first index that would do. */
+static const char *key_hint(const struct compiler *compiler, enum pg_role side,
+                            const struct catalog_table *table)
+{
+    for (size_t i = 0; i < table->indexes_count; i++) {
+        const struct catalog_index *index = &table->indexes[i];
+        bool usable = index_is_plain(index) && (side == PG_SOURCE || !index->deferrable);
+        const char *list = "";
+        for (size_t j = 0; usable && j < index->columns_count; j++) {
+            size_t column = catalog_column_find(table, index->columns[j]);
+            usable = column != SIZE_MAX && (side == PG_TARGET || table->columns[column].not_null);
+            list = arena_must_printf(compiler->arena, "%s%s%s", list, j == 0 ? "" : ", ",
+                                     index->columns[j]);
+        }
+        if (usable) {
+            return arena_must_printf(compiler->arena, "write key: [%s]", list);
+        }
+    }
+    return "write key: [columns of a unique index], or add a primary key";
+}
+
 /* The columns of `key:`, or of the primary key; false: complained. */
 static bool key_columns(const struct compiler *compiler, enum pg_role side,
                         const struct draft_names *names, const struct node *table_node,
@@ -132,8 +153,8 @@ static bool key_columns(const struct compiler *compiler, enum pg_role side,
     const struct catalog_index *primary = primary_key(table);
     if (names->node == NULL && primary == NULL) {
         complain(compiler->complaints, COMPLAINT_ERROR, missing_code, table_node,
-                 "write key: [columns of a unique index], or add a primary key",
-                 "table \"%s.%s\" has no primary key", table->schema, table->name);
+                 key_hint(compiler, side, table), "table \"%s.%s\" has no primary key",
+                 table->schema, table->name);
         return false;
     }
     size_t count = names->node != NULL ? names->count : primary->columns_count;
@@ -273,6 +294,13 @@ bool mapping_arbiter(const struct compiler *compiler, const struct draft_output 
     return found;
 }
 
+/* NOT NULL, and nobody but a rule can give it a value. */
+static bool needs_value(const struct catalog_column *column)
+{
+    return column->not_null && !column->has_default && column->identity == 0 &&
+           column->generated == 0;
+}
+
 /* True where a column of the arbiter carries the source column so that no two values meet. */
 static bool carries(const struct compiler *compiler, const struct output_work *work,
                     size_t target_column, size_t source_column)
@@ -295,14 +323,20 @@ void mapping_check_arbiter(const struct compiler *compiler, const struct output_
     const struct node *node = draft->key.node != NULL ? draft->key.node : draft->table_node;
     bool written = true, derived = true;
     for (size_t i = 0; i < arbiter_count; i++) {
+        const struct catalog_column *column = &work->target->columns[arbiter[i]];
         if (work->assignments[arbiter[i]].node != NULL) {
+            /* One whose rule is wrong carries nothing; that it is wrong was said. */
+            written = written && work->assignments[arbiter[i]].valid;
             continue;
+        }
+        written = false;
+        if (needs_value(column)) {
+            continue; /* said by check_values */
         }
         complain(
             compiler->complaints, COMPLAINT_ERROR, CODE_KEY_NOT_WRITTEN, node,
             "give it a rule below columns:", "key column \"%s\" of table \"%s.%s\" is not written",
-            work->target->columns[arbiter[i]].name, work->target->schema, work->target->name);
-        written = false;
+            column->name, work->target->schema, work->target->name);
     }
     for (size_t i = 0; i < source_key_count; i++) {
         bool carried = false;
@@ -335,8 +369,7 @@ static void check_values(const struct compiler *compiler, const struct output_wo
             written_count++;
             continue;
         }
-        if (!column->not_null || column->has_default || column->identity != 0 ||
-            column->generated != 0) {
+        if (!needs_value(column)) {
             continue;
         }
         complain(compiler->complaints, COMPLAINT_ERROR, CODE_NO_VALUE, work->draft->table_node,

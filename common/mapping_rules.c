@@ -3,6 +3,8 @@
  */
 #include "common/mapping_parts.h"
 
+#include "common/nearest.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +15,21 @@ static const char *const rule_later[] = {"path",    "default",  "column", "case"
                                          "ordinal", "sql",      "merge",  "omit_null"};
 static const char *const map_keys[] = {"from", "values", "otherwise"};
 
-const char *mapping_nearest_column(const struct compiler *compiler, const char *name,
-                                   const struct catalog_table *table, const char *otherwise)
+static const char **column_names(const struct compiler *compiler, const struct catalog_table *table)
 {
     const char **names =
         arena_must_alloc(compiler->arena, (table->columns_count + 1) * sizeof(*names));
     for (size_t i = 0; i < table->columns_count; i++) {
         names[i] = table->columns[i].name;
     }
-    return mapping_did_you_mean(compiler, name, names, table->columns_count, otherwise);
+    return names;
+}
+
+const char *mapping_nearest_column(const struct compiler *compiler, const char *name,
+                                   const struct catalog_table *table, const char *otherwise)
+{
+    return mapping_did_you_mean(compiler, name, column_names(compiler, table), table->columns_count,
+                                otherwise);
 }
 
 size_t mapping_find_column(const struct compiler *compiler, enum pg_role side,
@@ -36,6 +44,28 @@ size_t mapping_find_column(const struct compiler *compiler, enum pg_role side,
                  side == PG_SOURCE ? "source" : "target", table->schema, table->name);
     }
     return column;
+}
+
+/*
+ * As mapping_find_column; after the complaint the nearest column, so that one misspelt name is one
+ * complaint: what follows is checked as if it had been right. SIZE_MAX: none is near.
+ */
+static size_t guess_column(const struct compiler *compiler, enum pg_role side,
+                           const struct catalog_table *table, const struct node *node,
+                           const char *code)
+{
+    size_t column = mapping_find_column(compiler, side, table, node, code);
+    if (column != SIZE_MAX) {
+        return column;
+    }
+    const char *nearest =
+        nearest_name(node->text.ptr, column_names(compiler, table), table->columns_count);
+    return nearest == NULL ? SIZE_MAX : catalog_column_find(table, nearest);
+}
+
+static bool is_guess(const struct catalog_table *table, size_t column, const struct node *node)
+{
+    return strcmp(table->columns[column].name, node->text.ptr) != 0;
 }
 
 /* ---- one rule ---------------------------------------------------------------------------- */
@@ -99,8 +129,7 @@ static bool named_column_rule(const struct compiler *compiler, const struct outp
                  "the rule of column \"%s\" names no source column", target->name);
         return false;
     }
-    size_t column =
-        mapping_find_column(compiler, PG_SOURCE, work->source, name, CODE_SOURCE_COLUMN);
+    size_t column = guess_column(compiler, PG_SOURCE, work->source, name, CODE_SOURCE_COLUMN);
     return column != SIZE_MAX && column_rule(compiler, work, name, column, target, rule);
 }
 
@@ -216,8 +245,7 @@ static bool map_rule(const struct compiler *compiler, const struct output_work *
                  "a map needs \"from\", the name of a source column");
         return false;
     }
-    size_t column =
-        mapping_find_column(compiler, PG_SOURCE, work->source, from, CODE_SOURCE_COLUMN);
+    size_t column = guess_column(compiler, PG_SOURCE, work->source, from, CODE_SOURCE_COLUMN);
     if (column == SIZE_MAX) {
         return false;
     }
@@ -339,9 +367,11 @@ static void assign_columns(const struct compiler *compiler, struct output_work *
     for (size_t i = 0; columns != NULL && i < columns->count; i++) {
         const struct node_pair *pair = &columns->pairs[i];
         size_t column =
-            mapping_find_column(compiler, PG_TARGET, work->target, pair->key, CODE_TARGET_COLUMN);
-        if (column == SIZE_MAX) {
-            continue;
+            guess_column(compiler, PG_TARGET, work->target, pair->key, CODE_TARGET_COLUMN);
+        if (column == SIZE_MAX || (is_guess(work->target, column, pair->key) &&
+                                   (work->target->columns[column].generated != 0 ||
+                                    node_get(columns, work->target->columns[column].name)))) {
+            continue; /* a guess that would only bring further complaints */
         }
         struct assignment *assignment = assign(compiler, work, column, pair->key);
         if (assignment != NULL) {
@@ -366,11 +396,16 @@ static void copy_listed(const struct compiler *compiler, struct output_work *wor
     const struct draft_names *list = &work->draft->copy_list;
     for (size_t i = 0; i < list->count; i++) {
         const struct node *node = list->nodes[i];
-        size_t source =
-            mapping_find_column(compiler, PG_SOURCE, work->source, node, CODE_SOURCE_COLUMN);
+        size_t source = guess_column(compiler, PG_SOURCE, work->source, node, CODE_SOURCE_COLUMN);
+        if (source == SIZE_MAX) {
+            continue;
+        }
+        bool guessed = is_guess(work->source, source, node);
         size_t target =
-            mapping_find_column(compiler, PG_TARGET, work->target, node, CODE_TARGET_COLUMN);
-        if (source != SIZE_MAX && target != SIZE_MAX) {
+            guessed
+                ? catalog_column_find(work->target, work->source->columns[source].name)
+                : mapping_find_column(compiler, PG_TARGET, work->target, node, CODE_TARGET_COLUMN);
+        if (target != SIZE_MAX && !(guessed && work->assignments[target].node != NULL)) {
             assign_same_name(compiler, work, source, target, node);
         }
     }
@@ -381,9 +416,12 @@ static bool *dropped_columns(const struct compiler *compiler, const struct outpu
     bool *dropped =
         arena_must_alloc(compiler->arena, (work->source->columns_count + 1) * sizeof(*dropped));
     for (size_t i = 0; i < work->draft->drop.count; i++) {
-        size_t column = mapping_find_column(compiler, PG_SOURCE, work->source,
-                                            work->draft->drop.nodes[i], CODE_DROP);
-        if (column != SIZE_MAX) {
+        const struct node *node = work->draft->drop.nodes[i];
+        size_t column = guess_column(compiler, PG_SOURCE, work->source, node, CODE_DROP);
+        /* A guess is dropped only where it would be missed: otherwise it is copied all right. */
+        if (column != SIZE_MAX &&
+            (!is_guess(work->source, column, node) ||
+             catalog_column_find(work->target, work->source->columns[column].name) == SIZE_MAX)) {
             dropped[column] = true;
         }
     }

@@ -201,6 +201,9 @@ class Bench:
                 "just one error that matches %s is expected, not\n%s"
                 % (pattern, "\n".join(said) or "(nothing)")
             )
+        complaints = len(re.findall(": error RH-[0-9]+: ", process.stderr))
+        if complaints > 1:
+            raise Failure("one mistake has %d complaints:\n%s" % (complaints, process.stderr))
         self.check_untouched()
 
     def check_untouched(self):
