@@ -159,23 +159,22 @@ static bool print_all(struct list *list, struct error *err)
     return true;
 }
 
-static bool check_list_options(struct session *session, const struct rejects_list_options *given,
-                               struct error *err)
+static bool check_kind(const char *kind, struct error *err)
 {
-    const char *kind = given->kind;
-    if (kind != NULL && strcmp(kind, "parked") != 0 && strcmp(kind, "dead") != 0) {
-        return error_stop(err, EXIT_USAGE, "RH-2013",
-                          "option \"--kind\" must be parked or dead, not \"%s\"", kind);
+    if (kind == NULL || strcmp(kind, "parked") == 0 || strcmp(kind, "dead") == 0) {
+        return true;
     }
-    return given->table == NULL || session_table(session, given->table, err) != NULL;
+    return error_stop(err, EXIT_USAGE, "RH-2013",
+                      "option \"--kind\" must be parked or dead, not \"%s\"", kind);
 }
 
 static bool list_rejects(struct list *list, const struct rejects_list_options *given,
                          struct error *err)
 {
     struct session *session = list->session;
-    if (!session_configure(session, &given->common, err) || !session_load_run(session, err) ||
-        !check_list_options(session, given, err)) {
+    if (!session_configure(session, &given->common, err) || !check_kind(given->kind, err) ||
+        !session_load_run(session, err) ||
+        (given->table != NULL && session_table(session, given->table, err) == NULL)) {
         return false;
     }
     const char *const values[] = {session->run.id_text, given->table, given->kind};

@@ -105,6 +105,10 @@ static bool check(struct session *session, bool offline, struct complaints *comp
                   struct error *err)
 {
     struct names names;
+    if (!kafka_check_properties(&session->config.settings, err)) {
+        complaint_show(session->config.settings.file, err);
+        return false;
+    }
     if (!mapping_tables(&session->config.document, &session->arena, complaints, &names.source,
                         &names.source_count, &names.target, &names.target_count)) {
         return complaints_report(complaints, err);

@@ -1,6 +1,7 @@
 #include "common/complaint.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 /* Of each level: a file full of errors is not read to the end anyway, and memory is bounded. */
 #define STORED_MAX 1000
@@ -135,6 +136,25 @@ bool complaints_to_error(const struct complaints *complaints, struct error *err)
         error_hint(err, "%s", first->hint);
     }
     return false;
+}
+
+void complaint_show(const char *file, struct error *err)
+{
+    size_t place = strlen(file);
+
+    if (strncmp(err->text, file, place) != 0 || err->text[place] != ':') {
+        return;
+    }
+    place += strspn(err->text + place, ":0123456789");
+    fprintf(stderr, "%.*s error %s:", (int)place, err->text, err->code);
+    print_escaped(err->text + place, stderr);
+    if (err->hint != NULL) {
+        fputs(" (", stderr);
+        print_escaped(err->hint, stderr);
+        fputc(')', stderr);
+    }
+    fputc('\n', stderr);
+    err->shown = true;
 }
 
 bool complaints_report(const struct complaints *complaints, struct error *err)

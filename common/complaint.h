@@ -43,6 +43,11 @@ void complaints_print(const struct complaints *complaints, FILE *stream);
  * marked as shown, so that a person does not read it twice.
  */
 bool complaints_report(const struct complaints *complaints, struct error *err) RH_MUST_CHECK;
+/*
+ * The same for an error whose text begins with its place in this file ("FILE:LINE:COLUMN: "):
+ * what is not readable as YAML at all has no list.
+ */
+void complaint_show(const char *file, struct error *err);
 /* The first error as an error object (EXIT_CONFIG) naming how many there are; false if any error.
  */
 bool complaints_to_error(const struct complaints *complaints, struct error *err);

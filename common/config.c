@@ -12,9 +12,10 @@ static bool mode_supported(const struct config *config, struct error *err)
     }
     const struct node *node = node_get(config->document.root, "mode");
     document_error(&config->document, node, err,
-                   "mode: stream is not in this version; write mode: snapshot");
+                   node == NULL ? "mode is missing, and stream, its default, is not in this version"
+                                : "mode: stream is not in this version");
     err->code = CODE_MODE;
-    return false;
+    return error_hint(err, "write mode: snapshot");
 }
 
 bool config_load(const char *path, struct arena *arena, struct config *ret_config,
@@ -22,6 +23,7 @@ bool config_load(const char *path, struct arena *arena, struct config *ret_confi
 {
     struct config config = {.text = BYTES_EMPTY};
     if (!document_read(path, arena, &config.document, &config.text, err)) {
+        complaint_show(path, err);
         return false;
     }
     struct complaints complaints;
@@ -32,6 +34,7 @@ bool config_load(const char *path, struct arena *arena, struct config *ret_confi
     }
     REQUIRE(ok);
     if (!mode_supported(&config, err)) {
+        complaint_show(path, err);
         return false;
     }
     *ret_config = config;

@@ -34,6 +34,8 @@ enum kafka_role {
  */
 bool kafka_conf(const struct settings *settings, enum kafka_role role, const char *group_id,
                 rd_kafka_conf_t **ret_conf, struct error *err) RH_MUST_CHECK;
+/* The same for the user's block alone, before anybody connects. */
+bool kafka_check_properties(const struct settings *settings, struct error *err) RH_MUST_CHECK;
 /* Creates the handle; takes conf in every case. librdkafka's log lines become debug/warn events. */
 bool kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle,
                struct error *err) RH_MUST_CHECK;

@@ -261,3 +261,9 @@ bool kafka_conf(const struct settings *settings, enum kafka_role role, const cha
     conf = NULL;
     return true;
 }
+
+bool kafka_check_properties(const struct settings *settings, struct error *err)
+{
+    RH_AUTO(conf_destroy) rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    return set_users(conf, settings, err);
+}

@@ -49,7 +49,7 @@ bool program_begin(const char *program, const struct common_options *options, st
     }
     if (options->config == NULL) {
         (void)error_stop(err, EXIT_USAGE, "RH-2002", "no configuration file was given");
-        return error_hint(err, "name it: %s -c FILE", program);
+        return error_hint(err, "add -c FILE");
     }
     if (!config_load(options->config, arena, ret_config, err)) {
         return false;

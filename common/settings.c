@@ -291,6 +291,29 @@ static void load_property(struct load *load, const struct node_pair *pair,
     }
 }
 
+/* A property that was meant to be this one, or NULL; what librdkafka knows only it knows. */
+static const struct node *misspelt_servers(const struct node *kafka)
+{
+    static const char *const servers[] = {"bootstrap.servers"};
+    for (size_t i = 0; kafka != NULL && i < kafka->count; i++) {
+        if (nearest_name(kafka->pairs[i].key->text.ptr, servers, RH_COUNT(servers)) != NULL) {
+            return kafka->pairs[i].key;
+        }
+    }
+    return NULL;
+}
+
+static void complain_servers(struct load *load, const struct node *kafka)
+{
+    const struct node *key = misspelt_servers(kafka);
+    if (key == NULL) {
+        complain_missing(load, "kafka.bootstrap.servers");
+        return;
+    }
+    complain(load->complaints, COMPLAINT_ERROR, code_unknown, key,
+             "did you mean \"bootstrap.servers\"?", "unknown key \"kafka.%s\"", key->text.ptr);
+}
+
 static void load_kafka(struct load *load)
 {
     const struct node *kafka = node_get(load->root, "kafka");
@@ -305,7 +328,7 @@ static void load_kafka(struct load *load)
     }
     bool is_complained_of = kafka != NULL && !is_mapping && !node_is_null(kafka);
     if (!is_complained_of && node_get(kafka, "bootstrap.servers") == NULL) {
-        complain_missing(load, "kafka.bootstrap.servers");
+        complain_servers(load, is_mapping ? kafka : NULL);
     }
 }
 

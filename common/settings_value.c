@@ -217,6 +217,25 @@ static struct quantity read_quantity(const char *text, const struct unit *units)
     return quantity;
 }
 
+static bool is_in_range(const struct setting *setting, uint64_t number, const struct unit *unit)
+{
+    uint64_t value = 0;
+    return RH_MUL(number, unit->factor, &value) && value >= setting->min && value <= setting->max;
+}
+
+/* A bare number means a unit that the setting can take: 300 as a page's time is 300ms. */
+static const char *quantity_mend(const struct setting *setting, const struct quantity *quantity,
+                                 const char *text, struct arena *arena)
+{
+    const struct unit *unit = quantity->unit;
+    if (is_digit(text[strlen(text) - 1]) && !is_in_range(setting, quantity->number, unit)) {
+        for (const struct unit *u = kind_units(setting->kind); u->name != NULL; u++) {
+            unit = u->canonical == NULL && is_in_range(setting, quantity->number, u) ? u : unit;
+        }
+    }
+    return arena_must_printf(arena, "%" PRIu64 "%s", quantity->number, unit->name);
+}
+
 static bool parse_quantity(const struct setting *setting, const char *text, struct arena *arena,
                            struct setting_value *ret_value, struct setting_fault *ret_fault)
 {
@@ -231,9 +250,8 @@ static bool parse_quantity(const struct setting *setting, const char *text, stru
                           ret_fault);
     }
     if (!quantity.exact && !quantity.overflow) {
-        const char *mend =
-            arena_must_printf(arena, "%" PRIu64 "%s", quantity.number, quantity.unit->name);
-        return fault_kind(setting, text, arena, mend, ret_fault);
+        return fault_kind(setting, text, arena, quantity_mend(setting, &quantity, text, arena),
+                          ret_fault);
     }
     uint64_t number = 0;
     if (quantity.overflow || !RH_MUL(quantity.number, quantity.unit->factor, &number) ||

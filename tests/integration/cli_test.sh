@@ -104,7 +104,9 @@ usage_is_checked() {
     expect 2 stats
     says 'did you mean "status"?'
     expect 2 status
-    says 'code=RH-2002 error="no configuration file was given"'
+    says 'code=RH-2002 error="no configuration file was given" hint="add -c FILE"'
+    expect 2 rejects list -c "$config" --kind rejected
+    says 'option \"--kind\" must be parked or dead'
     expect 2 status -c "$scratch/missing.yaml"
     says "could not open file"
     expect 2 status -c "$config" --format xml
@@ -137,6 +139,15 @@ validate_says_what_is_right_and_what_is_wrong() {
     expect 0 validate -c "$scratch/wrong.yaml" --offline
     sed 's/^name:.*/name: Wrong/' "$config" >"$scratch/wrong.yaml"
     expect 3 validate -c "$scratch/wrong.yaml" --offline
+    sed 's/^tables:/\ttables:/' "$config" >"$scratch/wrong.yaml"
+    expect 3 validate -c "$scratch/wrong.yaml"
+    says "wrong.yaml:8:1: error RH-3001: found character that cannot start any token"
+    sed '/^mode:/d' "$config" >"$scratch/wrong.yaml"
+    expect 3 validate -c "$scratch/wrong.yaml"
+    says "wrong.yaml: error RH-3130: mode is missing, and stream, its default, is not in this version (write mode: snapshot)"
+    sed 's/bootstrap.servers:/linger.msec: 5, &/' "$config" >"$scratch/wrong.yaml"
+    expect 3 validate -c "$scratch/wrong.yaml" --offline
+    says 'wrong.yaml:6:22: error RH-3007: No such configuration property: "linger.msec"'
     SOURCE_URL=postgresql://127.0.0.1:1/x expect 7 validate -c "$config"
     TARGET_URL=postgresql://127.0.0.1:1/x expect 8 validate -c "$config"
     [[ $(psql -qXAt "$TARGET_URL" -c "SELECT count(*) FROM pg_namespace WHERE nspname = 'rowhaul'") == 0 ]] ||
@@ -238,7 +249,6 @@ rejects_are_listed_and_shown() {
     prints "users  7    dead  23502"
     expect 2 rejects list -c "$config" --table user
     says 'did you mean \"users\"?'
-    expect 2 rejects list -c "$config" --kind rejected
     expect 0 rejects show users 7 -c "$config"
     prints "payload: ROW"
     prints "name = NULL"

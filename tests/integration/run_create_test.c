@@ -471,7 +471,8 @@ static void a_stream_is_not_in_this_version(void **state RH_UNUSED)
     assert_int_equal(err.exit_code, EXIT_CONFIG);
     assert_string_equal(err.code, "RH-3130");
     assert_non_null(strstr(err.text, ":3:"));
-    assert_non_null(strstr(err.text, "mode: stream is not in this version; write mode: snapshot"));
+    assert_non_null(strstr(err.text, "mode: stream is not in this version"));
+    assert_string_equal(err.hint, "write mode: snapshot");
 }
 
 static uint64_t constraints(const char *condition)

@@ -271,6 +271,9 @@ static void missing_settings_are_all_named(void **state)
     }
     complains(*state, instead("kafka: {linger.ms: 5}"),
               "4:8 RH-3102 kafka.bootstrap.servers is missing");
+    complains(*state, instead("kafka: {linger.ms: 5, bootstrap.server: a}"),
+              "4:23 RH-3101 unknown key \"kafka.bootstrap.server\" (did you mean "
+              "\"bootstrap.servers\"?)");
     complains(*state, instead("kafka:"), "4:7 RH-3102 kafka.bootstrap.servers is missing");
 }
 
@@ -422,6 +425,9 @@ static void a_wrong_unit_finds_the_right_one(void **state)
         {"topics", "max_message_bytes", "64KB", "a size like 8MiB", "64kB"},
         {"topics", "max_message_bytes", "5000b", "a size like 8MiB", "5000B"},
         {"apply", "retry_delay", "5", "a duration like 30s", "5s"},
+        {"backfill", "page_time", "300", "a duration like 30s", "300ms"},
+        {"backfill", "page_time", "60", "a duration like 30s", "60s"},
+        {"backfill", "page_time", "300 seconds", "a duration like 30s", "300s"},
         {"apply", "retry_delay", "5m", "a duration like 30s", "5min"},
         {"apply", "retry_delay", "5 seconds", "a duration like 30s", "5s"},
         {"apply", "retry_delay", "5S", "a duration like 30s", "5s"},
