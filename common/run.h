@@ -83,8 +83,9 @@ const struct run_topic *run_topic_find(const struct run *run, struct bytes topic
  * factor, standby, privileges, row security, target tables that are not empty. Touches nothing.
  * Each finding names its object and the mend.
  */
-bool run_check(const struct config *config, const struct plan *plan, struct pg *target,
-               uint32_t brokers, struct complaints *findings, struct error *err) RH_MUST_CHECK;
+bool run_check(const struct config *config, const struct plan *plan, struct pg *source,
+               struct pg *target, uint32_t brokers, struct complaints *findings,
+               struct error *err) RH_MUST_CHECK;
 
 /*
  * Drops the foreign keys of plan.deferred and disables the BEFORE ROW triggers of tables that say

@@ -20,6 +20,11 @@
 
 #define SQL_BYTES_MAX 8192
 
+/* Names for the SQL of a mend, quoted where they have to be. */
+struct who {
+    const char *source_role, *target_role, *target_database;
+};
+
 uint32_t run_replication_factor(const struct settings *settings, uint32_t brokers)
 {
     const uint32_t automatic_max = 3;
@@ -44,7 +49,17 @@ static void check_kafka(const struct settings *settings, uint32_t brokers,
     }
 }
 
-static void check_source(const struct plan *plan, struct complaints *findings)
+/* Without USAGE on the schema no privilege on the table helps; granting it twice does no harm. */
+static const char *grant(const struct complaints *findings, const char *privileges,
+                         const struct catalog_table *table, const char *role)
+{
+    return arena_must_printf(findings->arena,
+                             "GRANT USAGE ON SCHEMA \"%s\" TO %s; GRANT %s ON \"%s\".\"%s\" TO %s",
+                             table->schema, role, privileges, table->schema, table->name, role);
+}
+
+static void check_source(const struct plan *plan, const struct who *who,
+                         struct complaints *findings)
 {
     if (plan->source->in_recovery) {
         complain(findings, COMPLAINT_ERROR, "RH-4108", NULL,
@@ -55,15 +70,15 @@ static void check_source(const struct plan *plan, struct complaints *findings)
         const struct catalog_table *table = plan->tables[i].source;
         if (!table->can_select) {
             complain(findings, COMPLAINT_ERROR, "RH-4102", plan->tables[i].node,
-                     arena_must_printf(findings->arena, "GRANT SELECT ON \"%s\".\"%s\" TO <role>",
-                                       table->schema, table->name),
-                     "the source role cannot read table \"%s.%s\"", table->schema, table->name);
+                     grant(findings, "SELECT", table, who->source_role),
+                     "role %s cannot read source table \"%s.%s\"", who->source_role, table->schema,
+                     table->name);
         }
         if (table->row_security_applies) {
             complain(findings, COMPLAINT_ERROR, "RH-4103", plan->tables[i].node,
                      "use a role with BYPASSRLS, or the table's owner",
-                     "row security of source table \"%s.%s\" hides rows from the role",
-                     table->schema, table->name);
+                     "row security of source table \"%s.%s\" hides rows from role %s",
+                     table->schema, table->name, who->source_role);
         }
     }
 }
@@ -123,55 +138,58 @@ static bool check_empty(struct pg *target, const struct plan_table *plan_table,
 }
 
 static void check_grants(const struct plan_table *plan_table, const struct catalog_table *table,
-                         struct complaints *findings)
+                         const struct who *who, struct complaints *findings)
 {
     if (!table->can_select || !table->can_insert || !table->can_update) {
         complain(findings, COMPLAINT_ERROR, "RH-4104", plan_table->node,
-                 arena_must_printf(findings->arena,
-                                   "GRANT SELECT, INSERT, UPDATE ON \"%s\".\"%s\" TO <role>",
-                                   table->schema, table->name),
-                 "the target role cannot read and write table \"%s.%s\"", table->schema,
-                 table->name);
+                 grant(findings, "SELECT, INSERT, UPDATE", table, who->target_role),
+                 "role %s cannot read and write target table \"%s.%s\"", who->target_role,
+                 table->schema, table->name);
     }
     if (table->row_security_applies) {
         complain(findings, COMPLAINT_ERROR, "RH-4103", plan_table->node,
                  "use a role with BYPASSRLS, or the table's owner",
-                 "row security of target table \"%s.%s\" hides rows from the role", table->schema,
-                 table->name);
+                 "row security of target table \"%s.%s\" hides rows from role %s", table->schema,
+                 table->name, who->target_role);
     }
 }
 
-static bool check_owner(struct pg *target, const char *schema, const char *name,
-                        struct complaints *findings, struct error *err)
+/* node: the table's entry in the mapping, or NULL. */
+static bool check_owner(struct pg *target, const struct node *node, const char *schema,
+                        const char *name, const struct who *who, struct complaints *findings,
+                        struct error *err)
 {
     static const char sql[] =
-        "SELECT coalesce((SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')"
+        "SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.pg_has_role(c.relowner, 'USAGE')"
         "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = $1 AND c.relname = $2), false)";
+        " WHERE n.nspname = $1 AND c.relname = $2";
     const char *const values[] = {schema, name};
-    bool owns = false;
-    if (!ask(target, sql, RH_COUNT(values), values, &owns, err)) {
+    RH_AUTO(pg_result_clear) PGresult *result = NULL;
+    if (!pg_query_params(target, sql, RH_COUNT(values), values, &result, err)) {
         return error_wrap(err, "could not read the owner of target table \"%s.%s\"", schema, name);
     }
-    if (!owns) {
-        complain(findings, COMPLAINT_ERROR, "RH-4109", NULL,
-                 arena_must_printf(findings->arena, "GRANT the owner of \"%s\".\"%s\" TO <role>",
-                                   schema, name),
-                 "the target role does not own table \"%s.%s\", whose constraints or triggers are "
-                 "taken off for the run",
-                 schema, name);
+    if (PQntuples(result) == 1 && PQgetvalue(result, 0, 1)[0] == 't') {
+        return true;
     }
+    const char *owner = PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "its owner";
+    complain(findings, COMPLAINT_ERROR, "RH-4109", node,
+             arena_must_printf(findings->arena,
+                               "GRANT \"%s\" TO %s, or connect as the owner for the run", owner,
+                               who->target_role),
+             "role %s does not own target table \"%s.%s\", whose constraints or triggers are taken "
+             "off for the run",
+             who->target_role, schema, name);
     return true;
 }
 
 static bool check_target_table(struct pg *target, const struct plan_table *plan_table,
-                               const struct plan_output *output, struct complaints *findings,
-                               struct error *err)
+                               const struct plan_output *output, const struct who *who,
+                               struct complaints *findings, struct error *err)
 {
     const struct catalog_table *table = output->target;
-    check_grants(plan_table, table, findings);
+    check_grants(plan_table, table, who, findings);
     if (output->triggers == TRIGGERS_OFF &&
-        !check_owner(target, table->schema, table->name, findings, err)) {
+        !check_owner(target, plan_table->node, table->schema, table->name, who, findings, err)) {
         return false;
     }
     /* Without SELECT the question itself would fail; that it cannot is said already. */
@@ -179,7 +197,8 @@ static bool check_target_table(struct pg *target, const struct plan_table *plan_
            check_empty(target, plan_table, table, findings, err);
 }
 
-static bool check_schema(struct pg *target, struct complaints *findings, struct error *err)
+static bool check_schema(struct pg *target, const struct who *who, struct complaints *findings,
+                         struct error *err)
 {
     static const char sql[] =
         "SELECT CASE WHEN pg_catalog.to_regnamespace('rowhaul') IS NULL"
@@ -191,35 +210,79 @@ static bool check_schema(struct pg *target, struct complaints *findings, struct 
     }
     if (!may) {
         complain(findings, COMPLAINT_ERROR, "RH-4105", NULL,
-                 "GRANT CREATE ON DATABASE <target> TO <role>; where the schema is there already, "
-                 "use the role that made it",
-                 "the target role cannot create the rowhaul schema");
+                 arena_must_printf(findings->arena,
+                                   "GRANT CREATE ON DATABASE %s TO %s; where the schema is there "
+                                   "already, use the role that made it",
+                                   who->target_database, who->target_role),
+                 "role %s cannot create the rowhaul schema on the target", who->target_role);
     }
     return true;
 }
 
-bool run_check(const struct config *config, const struct plan *plan, struct pg *target,
-               uint32_t brokers, struct complaints *findings, struct error *err)
+static bool read_who(struct pg *source, struct pg *target, struct arena *arena, struct who *ret_who,
+                     struct error *err)
 {
+    static const char role_sql[] = "SELECT pg_catalog.quote_ident(current_user)";
+    static const char database_sql[] =
+        "SELECT pg_catalog.quote_ident(pg_catalog.current_database())";
+    return pg_query_text(source, role_sql, arena, &ret_who->source_role, err) &&
+           pg_query_text(target, role_sql, arena, &ret_who->target_role, err) &&
+           pg_query_text(target, database_sql, arena, &ret_who->target_database, err);
+}
+
+/* The entry of the mapping that writes this target table, or NULL. */
+static const struct node *entry_of(const struct plan *plan, const char *schema, const char *name)
+{
+    for (size_t i = 0; i < plan->tables_count; i++) {
+        for (size_t j = 0; j < plan->tables[i].outputs_count; j++) {
+            const struct catalog_table *target = plan->tables[i].outputs[j].target;
+            if (strcmp(target->schema, schema) == 0 && strcmp(target->name, name) == 0) {
+                return plan->tables[i].node;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Several constraints of one table: asked once. */
+static bool check_deferred(struct pg *target, const struct plan *plan, const struct who *who,
+                           struct complaints *findings, struct error *err)
+{
+    for (size_t i = 0; i < plan->deferred_count; i++) {
+        const char *schema = plan->deferred[i].schema, *table = plan->deferred[i].table;
+        bool seen = false;
+        for (size_t j = 0; j < i; j++) {
+            seen = seen || (strcmp(plan->deferred[j].schema, schema) == 0 &&
+                            strcmp(plan->deferred[j].table, table) == 0);
+        }
+        if (!seen && !check_owner(target, entry_of(plan, schema, table), schema, table, who,
+                                  findings, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool run_check(const struct config *config, const struct plan *plan, struct pg *source,
+               struct pg *target, uint32_t brokers, struct complaints *findings, struct error *err)
+{
+    struct who who;
+    if (!read_who(source, target, findings->arena, &who, err)) {
+        return false;
+    }
     check_kafka(&config->settings, brokers, findings);
-    check_source(plan, findings);
-    if (!check_schema(target, findings, err)) {
+    check_source(plan, &who, findings);
+    if (!check_schema(target, &who, findings, err)) {
         return false;
     }
     for (size_t i = 0; i < plan->tables_count; i++) {
         for (size_t j = 0; j < plan->tables[i].outputs_count; j++) {
             if (!seen_before(plan, i, j) &&
-                !check_target_table(target, &plan->tables[i], &plan->tables[i].outputs[j], findings,
-                                    err)) {
+                !check_target_table(target, &plan->tables[i], &plan->tables[i].outputs[j], &who,
+                                    findings, err)) {
                 return false;
             }
         }
     }
-    for (size_t i = 0; i < plan->deferred_count; i++) {
-        if (!check_owner(target, plan->deferred[i].schema, plan->deferred[i].table, findings,
-                         err)) {
-            return false;
-        }
-    }
-    return true;
+    return check_deferred(target, plan, &who, findings, err);
 }

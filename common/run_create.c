@@ -234,8 +234,8 @@ static bool check(struct creation *creation, const struct run *run, struct error
 {
     struct complaints findings;
     complaints_init(&findings, creation->arena, creation->config->settings.file);
-    if (!run_check(creation->config, &run->plan, &creation->target, creation->brokers, &findings,
-                   err)) {
+    if (!run_check(creation->config, &run->plan, &creation->source, &creation->target,
+                   creation->brokers, &findings, err)) {
         return false;
     }
     if (!complaints_report(&findings, err)) {

@@ -264,6 +264,58 @@ def rows_that_row_security_would_hide_stop_the_run_before_it_begins(parts):
     )  # fmt: skip
 
 
+def missing_privileges_are_named_with_the_sql_that_grants_them(parts):
+    bench = Bench(parts)
+    database = bench.target.url.rsplit("/", 1)[1]
+    reader = make_role(parts, bench.source)
+    bench.target.sql("revoke create on database %s from public" % database)
+    writes = "grant select, insert, update on good to $role"
+    creator = make_role(parts, bench.target, writes)
+    writer = make_role(parts, bench.target, "grant create on database %s to $role" % database)
+    frozen = make_role(
+        parts, bench.target,
+        writes + "; grant create on database %s to $role; alter role $role set default_transaction_read_only = on" % database,
+    )  # fmt: skip
+    bench.before = bench.state()
+
+    def case(name, part, role, code, text):
+        url = with_login(getattr(bench, part).url, role, "right")
+        return Case(name, code, text.replace("$role", role), urls={part.upper() + "_URL": url})
+
+    bench.try_all(
+        [
+            case(
+                "no SELECT", "source", reader, 4,
+                r'RH-4102: .*role $role cannot read source table "public\.good".*'
+                r'\(GRANT USAGE ON SCHEMA "public" TO $role; GRANT SELECT ON "public"\."good" TO $role\)',
+            ),
+            case(
+                "no CREATE", "target", creator, 4,
+                r"RH-4105: .*role $role cannot create .*\(GRANT CREATE ON DATABASE %s TO $role;" % database,
+            ),
+            case(
+                "no INSERT", "target", writer, 4,
+                r'RH-4104: .*role $role cannot read and write target table "public\.good".*'
+                r'GRANT SELECT, INSERT, UPDATE ON "public"\."good" TO $role\)',
+            ),
+            case(
+                "read-only", "target", frozen, 8,
+                r"RH-5001: .*session is read-only \(target\.url has to name the primary",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def a_password_that_tears_the_url_is_not_shown(parts):
+    bench = Bench(parts)
+    for secret in ("hun/ter2", "hun@ter2"):
+        torn = with_login(bench.source.url, "someone", secret)
+        bench.try_all([Case("torn password", 3, r"source\.url is not a connection string.*%40", urls={"SOURCE_URL": torn})])
+        for process in parts.processes:
+            if "ter2" in process.stderr + process.stdout:
+                raise Failure("%s shows the password" % process.label)
+
+
 def a_wrong_password_is_tried_once(parts):
     bench = Bench(parts)
     for part, code in (("source", 7), ("target", 8)):
@@ -304,6 +356,8 @@ main(
     systems_in_a_state_that_cannot_work_are_refused,
     command_lines_that_make_no_sense_are_refused,
     rows_that_row_security_would_hide_stop_the_run_before_it_begins,
+    missing_privileges_are_named_with_the_sql_that_grants_them,
+    a_password_that_tears_the_url_is_not_shown,
     a_wrong_password_is_tried_once,
     another_mapping_under_a_finished_run_is_refused,
 )
