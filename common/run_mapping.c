@@ -22,12 +22,47 @@ static void write_indent(struct buffer *out, size_t depth)
     }
 }
 
+/*
+ * Characters beyond ASCII that YAML takes for a break or refuses in the open; an escape brought
+ * them into the file, and an escape keeps them. Bytes of UTF-8 from first to last, of one length.
+ */
+static const struct unreadable {
+    const char *first, *last;
+    unsigned base; /* the first one's number */
+} unreadables[] = {
+    {"\xC2\x80", "\xC2\x9F", 0x80},           /* control characters, the next line among them */
+    {"\xE2\x80\xA8", "\xE2\x80\xA9", 0x2028}, /* line and paragraph separator */
+    {"\xEF\xBB\xBF", "\xEF\xBB\xBF", 0xFEFF}, /* byte order mark */
+    {"\xEF\xBF\xBE", "\xEF\xBF\xBF", 0xFFFE}, /* no characters at all */
+};
+
+/* How many bytes of the text's start are such a character, and its number; 0: it is none. */
+static size_t unreadable_at(struct bytes text, unsigned *ret_number)
+{
+    for (size_t i = 0; i < RH_COUNT(unreadables); i++) {
+        const struct unreadable *range = &unreadables[i];
+        size_t len = strlen(range->first);
+        if (text.len >= len && memcmp(text.ptr, range->first, len) >= 0 &&
+            memcmp(text.ptr, range->last, len) <= 0) {
+            *ret_number = range->base + (unsigned char)text.ptr[len - 1] -
+                          (unsigned char)range->first[len - 1];
+            return len;
+        }
+    }
+    return 0;
+}
+
 static void write_quoted(struct buffer *out, struct bytes text)
 {
     write_u8(out, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte == '"' || byte == '\\') {
+        unsigned number = 0;
+        size_t len = unreadable_at((struct bytes){text.ptr + i, text.len - i}, &number);
+        if (len > 0) {
+            write_format(out, "\\u%04x", number);
+            i += len - 1;
+        } else if (byte == '"' || byte == '\\') {
             write_u8(out, '\\');
             write_u8(out, byte);
         } else if (byte < 0x20 || byte == 0x7f) {
@@ -39,13 +74,41 @@ static void write_quoted(struct buffer *out, struct bytes text)
     write_u8(out, '"');
 }
 
+/* A plain scalar may span lines, and keeps some of the breaks. */
+static bool has_break(struct bytes text)
+{
+    unsigned number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\n' ||
+            unreadable_at((struct bytes){text.ptr + i, text.len - i}, &number) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A plain scalar over several lines is text in any case: no null, number or truth has a break. */
 static void write_scalar(struct buffer *out, const struct node *node)
 {
-    if (node->quoted || memchr(node->text.ptr, '\n', node->text.len) != NULL) {
+    if (node->quoted || has_break(node->text)) {
         write_quoted(out, node->text);
     } else {
         write_bytes(out, node->text);
+    }
+}
+
+/* YAML looks for a key's colon 1024 characters far, and one byte may need four. A longer key says
+ * that it is one and has the colon below. */
+#define SIMPLE_KEY_BYTES_MAX 250
+
+static void write_key(struct buffer *out, const struct node *key, size_t depth)
+{
+    bool is_simple = key->text.len <= SIMPLE_KEY_BYTES_MAX;
+    write_text(out, is_simple ? "" : "? ");
+    write_scalar(out, key);
+    if (!is_simple) {
+        write_text(out, "\n");
+        write_indent(out, depth);
     }
 }
 
@@ -70,7 +133,7 @@ static void write_node(struct buffer *out, const struct node *node, size_t depth
         write_text(out, node->count == 0 ? " {}\n" : "\n");
         for (size_t i = 0; i < node->count; i++) {
             write_indent(out, depth);
-            write_scalar(out, node->pairs[i].key);
+            write_key(out, node->pairs[i].key, depth);
             write_text(out, ":");
             write_node(out, node->pairs[i].value, depth + 1);
         }

@@ -182,6 +182,8 @@ static void the_kept_mapping_reads_back_as_the_same_document(void **state RH_UNU
         "    thai: \xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\n"
         "    nested: [[1, [2, {a: [3]}]], []]\n"
         "    control: \"\\x01\\x7f\\e\"\n"
+        "    breaks: \"a\\Nb\\L\\P\"\n"
+        "    refused in the open: \"\\x80\\uFEFF\\uFFFE\"\n"
         "  - *first\n";
     const struct node *before = parse(text);
     const char *written = kept(text);
