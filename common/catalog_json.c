@@ -7,13 +7,15 @@
  * cannot drift apart. Objects below a table are lists in it, described by the same rows.
  */
 enum member_kind {
-    MEMBER_TEXT,     /* const char *, NULL is JSON null */
+    MEMBER_TEXT,     /* const char *, never NULL: the compiler compares it unasked */
+    MEMBER_MAYBE,    /* const char *, NULL is JSON null */
     MEMBER_BOOL,     /* bool */
     MEMBER_CHAR,     /* char: a text of one byte, or empty for 0 */
     MEMBER_INT,      /* int32_t */
     MEMBER_BYTES,    /* uint64_t */
     MEMBER_ESTIMATE, /* double */
     MEMBER_NAMES,    /* const char **, its count at count_offset */
+    MEMBER_PARTNERS, /* the same beside other names: as many as count_offset says already */
     MEMBER_OBJECTS,  /* an array of structs described by `shape`, its count at count_offset */
 };
 
@@ -60,10 +62,10 @@ static const struct member column_members[] = {
     MEMBER(catalog_column, identity, MEMBER_CHAR),
     MEMBER(catalog_column, collation_deterministic, MEMBER_BOOL),
     MEMBER(catalog_column, modifier, MEMBER_INT),
-    MEMBER(catalog_column, domain_base_schema, MEMBER_TEXT),
+    MEMBER(catalog_column, domain_base_schema, MEMBER_MAYBE),
     MEMBER(catalog_column, domain_base_type, MEMBER_CHAR),
-    MEMBER(catalog_column, element_name, MEMBER_TEXT),
-    MEMBER(catalog_column, element_schema, MEMBER_TEXT),
+    MEMBER(catalog_column, element_name, MEMBER_MAYBE),
+    MEMBER(catalog_column, element_schema, MEMBER_MAYBE),
     MEMBER(catalog_column, element_type, MEMBER_CHAR),
 };
 static const struct shape column_shape = SHAPE("column", catalog_column, column_members);
@@ -80,14 +82,13 @@ static const struct member index_members[] = {
 };
 static const struct shape index_shape = SHAPE("index", catalog_index, index_members);
 
-/* Both lists of a foreign key have one count; reading the second one states it again. */
 static const struct member foreign_key_members[] = {
     MEMBER(catalog_foreign_key, name, MEMBER_TEXT),
     MEMBER(catalog_foreign_key, definition, MEMBER_TEXT),
     MEMBER(catalog_foreign_key, schema, MEMBER_TEXT),
     MEMBER(catalog_foreign_key, table, MEMBER_TEXT),
     MEMBER_LIST(catalog_foreign_key, columns, columns_count, MEMBER_NAMES, NULL),
-    MEMBER_LIST(catalog_foreign_key, referenced, columns_count, MEMBER_NAMES, NULL),
+    MEMBER_LIST(catalog_foreign_key, referenced, columns_count, MEMBER_PARTNERS, NULL),
     MEMBER(catalog_foreign_key, on_delete, MEMBER_CHAR),
     MEMBER(catalog_foreign_key, validated, MEMBER_BOOL),
 };
@@ -105,7 +106,7 @@ static const struct member table_members[] = {
     MEMBER(catalog_table, schema, MEMBER_TEXT),
     MEMBER(catalog_table, name, MEMBER_TEXT),
     MEMBER(catalog_table, kind, MEMBER_CHAR),
-    MEMBER(catalog_table, partition_root, MEMBER_TEXT),
+    MEMBER(catalog_table, partition_root, MEMBER_MAYBE),
     MEMBER(catalog_table, row_security, MEMBER_BOOL),
     MEMBER(catalog_table, row_security_applies, MEMBER_BOOL),
     MEMBER(catalog_table, can_select, MEMBER_BOOL),
@@ -180,6 +181,7 @@ static json_t *write_member(const char *object, const struct member *member)
     } as = {0};
     switch (member->kind) {
     case MEMBER_TEXT:
+    case MEMBER_MAYBE:
         LOAD(as.text, object, member->offset);
         return as.text == NULL ? json_null() : json_string(as.text);
     case MEMBER_BOOL:
@@ -198,6 +200,7 @@ static json_t *write_member(const char *object, const struct member *member)
         LOAD(as.estimate, object, member->offset);
         return json_real(as.estimate);
     case MEMBER_NAMES:
+    case MEMBER_PARTNERS:
         return write_names(object, member);
     case MEMBER_OBJECTS:
         return write_objects(object, member);
@@ -235,6 +238,11 @@ static bool read_names(const json_t *json, const struct member *member, struct a
         return false;
     }
     size_t count = json_array_size(json);
+    size_t partners_count;
+    LOAD(partners_count, object, member->count_offset);
+    if (member->kind == MEMBER_PARTNERS && count != partners_count) {
+        return false;
+    }
     const char **names = arena_must_alloc(arena, (count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++) {
         const json_t *name = json_array_get(json, i);
@@ -268,7 +276,7 @@ static bool read_text(const json_t *json, const struct member *member, struct ar
                       char *object)
 {
     const char *text = NULL;
-    if (!json_is_string(json) && !json_is_null(json)) {
+    if (!json_is_string(json) && !(member->kind == MEMBER_MAYBE && json_is_null(json))) {
         return false;
     }
     if (json_is_string(json)) {
@@ -306,6 +314,7 @@ static bool read_scalar(const json_t *json, const struct member *member, struct 
     bool truth = json_is_true(json);
     switch (member->kind) {
     case MEMBER_TEXT:
+    case MEMBER_MAYBE:
         return read_text(json, member, arena, object);
     case MEMBER_BOOL:
         STORE(object, member->offset, truth);
@@ -321,6 +330,7 @@ static bool read_scalar(const json_t *json, const struct member *member, struct 
     case MEMBER_ESTIMATE:
         return read_number(json, member, object);
     case MEMBER_NAMES:
+    case MEMBER_PARTNERS:
         return read_names(json, member, arena, object);
     case MEMBER_OBJECTS:
         break;
@@ -346,12 +356,47 @@ static bool read_object(const struct shape *shape, const json_t *json, struct ar
     return true;
 }
 
+/* What no server says, and the compiler does not ask again: a key is over columns of its table. */
+static bool key_is_of_table(const struct catalog_index *key, const struct catalog_table *table)
+{
+    for (size_t i = 0; i < key->columns_count; i++) {
+        if (catalog_column_find(table, key->columns[i]) == SIZE_MAX) {
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(key->columns[i], key->columns[j]) == 0) {
+                return false;
+            }
+        }
+    }
+    return key->columns_count > 0;
+}
+
+static bool check_primary_keys(const struct catalog_table *table, struct error *err)
+{
+    for (size_t i = 0; i < table->indexes_count; i++) {
+        const struct catalog_index *index = &table->indexes[i];
+        if (index->primary && !key_is_of_table(index, table)) {
+            return error_set(err, ERROR_STOP,
+                             "stored catalog: primary key \"%s\" is not over columns of table "
+                             "\"%s.%s\"",
+                             index->name, table->schema, table->name);
+        }
+    }
+    return true;
+}
+
 bool catalog_from_json(const json_t *json, struct arena *arena, struct catalog *ret_catalog,
                        struct error *err)
 {
     struct catalog catalog = {0};
     if (!read_object(&catalog_shape, json, arena, (char *)&catalog, err)) {
         return false;
+    }
+    for (size_t i = 0; i < catalog.tables_count; i++) {
+        if (!check_primary_keys(&catalog.tables[i], err)) {
+            return false;
+        }
     }
     *ret_catalog = catalog;
     return true;

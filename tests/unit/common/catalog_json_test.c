@@ -139,12 +139,25 @@ static void what_is_missing_or_of_another_kind_is_named(void **state)
     refuses("", "rows_estimate", json_string("1"),
             "stored catalog: table without a valid \"rows_estimate\"");
     refuses("columns", "name", json_integer(1), "stored catalog: column without a valid \"name\"");
+    refuses("columns", "name", json_null(), "stored catalog: column without a valid \"name\"");
     refuses("indexes", "columns", json_pack("[i]", 1),
             "stored catalog: index without a valid \"columns\"");
     refuses("foreign_keys", "definition", NULL,
             "stored catalog: foreign key without a valid \"definition\"");
+    refuses("foreign_keys", "referenced", json_pack("[s, s]", "id", "id"),
+            "stored catalog: foreign key without a valid \"referenced\"");
     refuses("triggers", "before", json_null(),
             "stored catalog: trigger without a valid \"before\"");
+}
+
+static void a_primary_key_is_over_columns_of_its_table(void **state)
+{
+    (void)state;
+    static const char text[] = "stored catalog: primary key \"id\" is not over columns of table "
+                               "\"public.\xc3\xa4 \"t\"";
+    refuses("indexes", "columns", json_array(), text);
+    refuses("indexes", "columns", json_pack("[s]", "gone"), text);
+    refuses("indexes", "columns", json_pack("[s, s]", "id", "id"), text);
 }
 
 static void no_object_is_no_catalog(void **state)
@@ -166,6 +179,7 @@ int main(void)
         TEST(a_catalog_comes_back_as_it_was),
         TEST(reading_and_writing_again_gives_the_same_json),
         TEST(what_is_missing_or_of_another_kind_is_named),
+        TEST(a_primary_key_is_over_columns_of_its_table),
         TEST(no_object_is_no_catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
