@@ -81,6 +81,14 @@ static bool hex_get(const json_t *value, struct arena *arena, struct bytes *ret)
     return true;
 }
 
+/* A name: always UTF-8, since it comes out of a YAML file. */
+static const char *name_get(const json_t *value, struct arena *arena)
+{
+    return json_is_string(value) ? bytes_to_text(arena, (struct bytes){json_string_value(value),
+                                                                       json_string_length(value)})
+                                 : NULL;
+}
+
 /* A cursor's value; what is not UTF-8 (from a SQL_ASCII database) travels as {"hex": …}. */
 static json_t *text_json(const char *text, struct arena *arena)
 {
@@ -92,11 +100,11 @@ static const char *text_get(const json_t *value, struct arena *arena)
 {
     if (json_is_object(value)) {
         struct bytes bytes = BYTES_EMPTY;
-        return hex_get(json_object_get(value, "hex"), arena, &bytes) ? bytes.ptr : NULL;
+        bool is_text = hex_get(json_object_get(value, "hex"), arena, &bytes) &&
+                       memchr(bytes.ptr, '\0', bytes.len) == NULL;
+        return is_text ? bytes.ptr : NULL;
     }
-    return json_is_string(value) ? bytes_to_text(arena, (struct bytes){json_string_value(value),
-                                                                       json_string_length(value)})
-                                 : NULL;
+    return name_get(value, arena);
 }
 
 /* Into the arena, without jansson's malloc. */
@@ -155,7 +163,7 @@ static bool table_get(const json_t *object, struct arena *arena, struct table_st
 {
     const json_t *cursor = json_object_get(object, "cursor");
     const json_t *done = json_object_get(object, "done");
-    ret->id = text_get(json_object_get(object, "id"), arena);
+    ret->id = name_get(json_object_get(object, "id"), arena);
     ret->done = json_is_true(done);
     ret->cursor_count = json_array_size(cursor);
     ret->cursor = arena_alloc(arena, (ret->cursor_count + 1) * sizeof(*ret->cursor));
@@ -182,7 +190,7 @@ static json_t *partition_json(const struct partition_state *partition)
 static bool partition_get(const json_t *object, struct arena *arena, struct partition_state *ret)
 {
     uint64_t partition = 0;
-    ret->topic = text_get(json_object_get(object, "topic"), arena);
+    ret->topic = name_get(json_object_get(object, "topic"), arena);
     if (ret->topic == NULL || !number_get(object, "partition", &partition) ||
         partition > INT32_MAX || !number_get(object, "acked", &ret->acked)) {
         return false;

@@ -243,11 +243,23 @@ static void foreign_records_stop(void **state)
     assert_int_equal(f->fold.next_offset, 0);
 }
 
+#define TABLE(members)                                                                             \
+    "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"partitions\":[],"              \
+    "\"tables\":[{\"done\":false," members ",\"progress\":{\"rows_read\":0,\"rows_enqueued\":0,"   \
+    "\"rows_dropped\":0,\"rows_filtered\":0,\"rows_estimate\":0,\"last_key\":\"\"}}]}"
+
+static void a_cursor_may_hold_bytes_that_are_no_utf8(void **state)
+{
+    struct fixture *f = *state;
+    claim(f, 1, "a");
+    feed_ok(f, "ckpt/1", TABLE("\"id\":\"t\",\"cursor\":[{\"hex\":\"ff\"}]"));
+    assert_string_equal(f->fold.checkpoint.tables[0].cursor[0], "\xff");
+}
+
 static void a_damaged_checkpoint_stops_instead_of_being_half_read(void **state)
 {
     static const char *const values[] = {
-        "{}",
-        "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[]}",
+        "{}", "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[]}",
         "{\"generation\":1,\"safe_lsn\":-1,\"level\":0,\"ended\":false,\"tables\":[],"
         "\"partitions\":[]}",
         "{\"generation\":1,\"safe_lsn\":0,\"level\":4294967296,\"ended\":false,\"tables\":[],"
@@ -257,6 +269,11 @@ static void a_damaged_checkpoint_stops_instead_of_being_half_read(void **state)
         "\"partitions\":[]}",
         "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[],"
         "\"partitions\":[{\"topic\":\"t\",\"partition\":4294967296,\"acked\":0}]}",
+        /* Names are UTF-8: in hex they could not be written again. */
+        "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[],"
+        "\"partitions\":[{\"topic\":{\"hex\":\"ff\"},\"partition\":0,\"acked\":0}]}",
+        TABLE("\"id\":{\"hex\":\"ff\"},\"cursor\":[]"),
+        TABLE("\"id\":\"t\",\"cursor\":[{\"hex\":\"610062\"}]"), /* a NUL */
     };
     struct fixture *f = *state;
     claim(f, 1, "a");
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_texts_are_stable, setup, teardown),
         cmocka_unit_test_setup_teardown(many_checkpoints_take_the_memory_of_one, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_records_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cursor_may_hold_bytes_that_are_no_utf8, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_checkpoint_stops_instead_of_being_half_read,
                                         setup, teardown),
     };
