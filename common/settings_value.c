@@ -262,6 +262,16 @@ static bool parse_quantity(const struct setting *setting, const char *text, stru
     return true;
 }
 
+/* NULL for what would not be taken: it is out of range, or only an exponent can show it. */
+static const char *percent_mend(const struct setting *setting, double percent, struct arena *arena)
+{
+    if (percent < (double)setting->min || percent > (double)setting->max) {
+        return NULL;
+    }
+    const char *mend = arena_must_printf(arena, "%.15g%%", percent);
+    return strchr(mend, 'e') == NULL ? mend : NULL;
+}
+
 static bool parse_percent(const struct setting *setting, const char *text, struct arena *arena,
                           struct setting_value *ret_value, struct setting_fault *ret_fault)
 {
@@ -279,8 +289,9 @@ static bool parse_percent(const struct setting *setting, const char *text, struc
     if (rest[0] == '\0' || rest != text + len || leading_zero) {
         /* 0.05 is a share that lost its way; 5 lacks only the sign. */
         bool is_share = rest[0] == '\0' && percent < 1 && len > digits;
-        const char *mend = arena_must_printf(arena, "%g%%", is_share ? percent * 100 : percent);
-        return fault_kind(setting, text, arena, mend, ret_fault);
+        return fault_kind(setting, text, arena,
+                          percent_mend(setting, is_share ? percent * 100 : percent, arena),
+                          ret_fault);
     }
     if (percent < (double)setting->min || percent > (double)setting->max) {
         return fault_range(setting, text, arena, ret_fault);

@@ -436,6 +436,7 @@ static void a_wrong_unit_finds_the_right_one(void **state)
         {"apply", "max_error_rate", "5", "a percentage like 5%", "5%"},
         {"apply", "max_error_rate", "0.05", "a percentage like 5%", "5%"},
         {"apply", "max_error_rate", "5 %", "a percentage like 5%", "5%"},
+        {"apply", "max_error_rate", "12.3456789 %", "a percentage like 5%", "12.3456789%"},
         {"apply", "max_error_rate", "05%", "a percentage like 5%", "5%"},
         {"topics", "allow_unsafe", "yes", "true or false", "true"},
         {"topics", "allow_unsafe", "True", "true or false", "true"},
