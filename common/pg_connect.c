@@ -110,6 +110,9 @@ const char *pg_url_shown(const char *url, struct arena *arena)
     if (!url_parse(url, &options)) {
         return "an unreadable connection string";
     }
+    if (options == NULL && strstr(url, "://") != NULL) {
+        return "an unreadable connection string"; /* another scheme's URL, with its password */
+    }
     if (options == NULL) {
         return arena_must_printf(arena, "local:5432/%s", url);
     }

@@ -164,6 +164,8 @@ static void a_plain_database_name_in_the_environment_of_libpq_is_enough(void **s
                         "h:1/d");
     assert_string_equal(pg_url_shown("host=h user=u password=secret", &arena), "h:5432/u");
     assert_string_equal(pg_url_shown("service=crm", &arena), "service crm");
+    assert_string_equal(pg_url_shown("mysql://u:secret@h/d", &arena),
+                        "an unreadable connection string");
     assert_string_equal(pg_url_shown("postgresql://u:se cret@[h", &arena),
                         "an unreadable connection string");
 }
