@@ -40,32 +40,43 @@ static const char *option_value(const PQconninfoOption *options, const char *key
     return NULL;
 }
 
+/* How many single characters libpq's messages quote before they quote the string: its punctuation,
+ * or one character of it. Messages that are not here quote none. */
+static const struct message_start {
+    const char *text;
+    size_t characters;
+} message_starts[] = {
+    {"missing \"", 1},                                         /* missing "=" after … */
+    {"missing key/value separator \"", 1},                     /* … "=" in URI query parameter */
+    {"extra key/value separator \"", 1},                       /* the same */
+    {"end of string reached when looking for matching \"", 1}, /* … "]" in IPv6 host address */
+    {"unexpected character \"", 3}, /* … "x" at position 9 in URI (expected ":" or "/") */
+};
+
 /*
- * libpq's message up to what it quotes of the string. A single quoted character is its own
- * punctuation ("=", ":") or one character of the string, and stays.
+ * libpq's message without what it quotes of the string. That begins behind as many quoted
+ * characters as the message is known to have, and ends at the last quotation mark: the string may
+ * hold some, and line breaks too.
  */
 static const char *message_without_value(const char *message, struct arena *arena)
 {
-    size_t len = strcspn(message, "\n");
-    const char *quote = message;
-    while (quote < message + len && *quote != '"') {
-        quote++;
-    }
-    while (quote + 2 < message + len && quote[2] == '"') {
-        quote += 3;
-        while (quote < message + len && *quote != '"') {
-            quote++;
+    const char *end = strrchr(message, '"');
+    size_t kept = strcspn(message, "\"");
+    for (size_t i = 0; i < RH_COUNT(message_starts); i++) {
+        const struct message_start *start = &message_starts[i];
+        if (strncmp(message, start->text, strlen(start->text)) != 0) {
+            continue;
+        }
+        for (size_t k = 0; k < start->characters && message + kept + 2 <= end; k++) {
+            kept += 3;
+            kept += strcspn(message + kept, "\"");
         }
     }
-    if (quote >= message + len) {
-        return arena_must_printf(arena, "%.*s", (int)len, message);
+    if (end == NULL || message + kept > end) {
+        return arena_must_printf(arena, "%.*s", (int)strcspn(message, "\n"), message);
     }
-    const char *last = message + len - 1;
-    while (*last != '"') {
-        last--;
-    }
-    return arena_must_printf(arena, "%.*s\"…\"%.*s", (int)(quote - message), message,
-                             (int)(message + len - last - 1), last + 1);
+    return arena_must_printf(arena, "%.*s\"…\"%.*s", (int)kept, message,
+                             (int)strcspn(end + 1, "\n"), end + 1);
 }
 
 /* "did you mean" for a misspelt option: only a word close to one of libpq's is repeated. */

@@ -522,6 +522,9 @@ static void a_complaint_never_shows_a_password(void **state)
         "postgresql://u:@x/hunter2@a/b",
         "postgresql://u:x@hunter2@a?connect_timeout=1",
         "host=a port=hunter2",
+        "host=a s\\\"hunter2=x",
+        "host=a hunter2\\ny=x",
+        "postgresql://u@[::1]\\\"hunter2\\\":5/b",
     };
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         char line[256];
