@@ -74,7 +74,7 @@ static void write_quoted(struct buffer *out, struct bytes text)
     write_u8(out, '"');
 }
 
-/* A plain scalar may span lines, and keeps some of the breaks. */
+/* A plain scalar may span lines, and keeps some of the breaks; a byte order mark counts as one. */
 static bool has_break(struct bytes text)
 {
     unsigned number = 0;
