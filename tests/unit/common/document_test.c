@@ -1,7 +1,6 @@
 #include "common/document.h"
 #include "common/nearest.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -364,33 +363,6 @@ static void the_nearest_name_is_within_a_third(void **state)
     assert_null(nearest("a_name_that_is_so_long_that_nobody_would_ever_write_it_twice_in_a_file"));
 }
 
-static void the_corpus_parses_or_is_refused_with_a_place(void **state)
-{
-    struct fixture *fixture = *state;
-    size_t files_count = 0;
-    DIR *folder = opendir(TESTS_DIR "/fuzz/corpus/document");
-    assert_non_null(folder);
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        char path[1024];
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        (void)snprintf(path, sizeof(path), TESTS_DIR "/fuzz/corpus/document/%.200s", entry->d_name);
-        files_count++;
-        struct document document = {0};
-        if (document_read(path, &fixture->arena, &document, NULL, &fixture->err)) {
-            assert_non_null(document.root);
-        } else {
-            assert_int_equal(strncmp(fixture->err.text, path, strlen(path)), 0);
-            assert_int_equal(fixture->err.text[strlen(path)], ':');
-            assert_int_equal(fixture->err.exit_code, EXIT_CONFIG);
-        }
-        arena_reset(&fixture->arena);
-    }
-    assert_int_equal(closedir(folder), 0);
-    assert_true(files_count >= 10);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -419,7 +391,6 @@ int main(void)
         TEST(a_file_is_read_whole),
         TEST(an_error_about_a_node_begins_with_its_place),
         TEST(the_nearest_name_is_within_a_third),
-        TEST(the_corpus_parses_or_is_refused_with_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
