@@ -29,6 +29,7 @@ static const struct failpoint {
 
     {"after_claim", "producer", "the generation is claimed, no partition has heard of it"},
     {"after_hello", "producer", "every partition acknowledged HELLO, no page was read"},
+    {"after_divide", "producer", "a large table is divided into ranges, none of them was read"},
     {"after_page_read", "producer", "a page was read from the source, nothing of it enqueued"},
     {"after_enqueue", "producer", "a page is enqueued, perhaps not acknowledged"},
     {"before_checkpoint", "producer", "messages are acknowledged, the checkpoint is not written"},

@@ -54,6 +54,7 @@ struct settings {
     uint32_t backfill_page_rows; /* 0 = auto: adapted to page_ms */
     uint64_t backfill_page_ms;   /* what an adapted page may take */
     uint32_t backfill_threads;
+    uint64_t backfill_range_rows;
     uint64_t backfill_rate; /* rows a second, 0 = unlimited */
     uint64_t backfill_checkpoint_ms;
     uint64_t backfill_queue_bytes; /* librdkafka's producer queue */

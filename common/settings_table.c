@@ -111,6 +111,10 @@ const struct setting settings_table[] = {
     {.path = "backfill.threads", .kind = SETTING_COUNT, .unit = "threads", .default_text = "4",
      .min = 1, .max = 64, STORED(backfill_threads),
      .help = "that read the source, with one connection each"},
+    {.path = "backfill.range_rows", .kind = SETTING_COUNT, .unit = "rows", .default_text = "50000",
+     .min = 1, .max = UINT64_MAX, STORED(backfill_range_rows),
+     .help = "a table estimated at twice as many (or as many KiB) or more is divided into ranges of at "
+             "least so many, which the threads read at the same time"},
     {.path = "backfill.rate", .kind = SETTING_COUNT, .unit = "rows/s",
      .default_text = "unlimited", .min = 1, .max = UINT64_MAX, .word = {"unlimited", 0},
      STORED(backfill_rate), .help = "at most, over all threads"},

@@ -149,36 +149,105 @@ static bool progress_get(const json_t *object, struct arena *arena, struct wire_
            hex_get(json_object_get(object, "last_key"), arena, &ret->last_key);
 }
 
+static json_t *key_json(const char *const *values, size_t count, struct arena *arena)
+{
+    json_t *key = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(key, text_json(values[i], arena));
+    }
+    return key;
+}
+
+static bool key_get(const json_t *key, struct arena *arena, size_t *ret_count,
+                    const char ***ret_values)
+{
+    size_t count = json_array_size(key);
+    const char **values = arena_alloc(arena, (count + 1) * sizeof(*values));
+    if (values == NULL || !json_is_array(key)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        values[i] = text_get(json_array_get(key, i), arena);
+        if (values[i] == NULL) {
+            return false;
+        }
+    }
+    *ret_count = count;
+    *ret_values = values;
+    return true;
+}
+
+static json_t *range_json(const struct range_state *range, struct arena *arena)
+{
+    return json_pack("{s:o, s:o, s:b}", "cursor",
+                     key_json(range->cursor, range->cursor_count, arena), "upto",
+                     key_json(range->upto, range->upto_count, arena), "ended", range->ended);
+}
+
+static bool range_get(const json_t *object, struct arena *arena, struct range_state *ret)
+{
+    const json_t *ended = json_object_get(object, "ended");
+    ret->ended = json_is_true(ended);
+    return json_is_boolean(ended) &&
+           key_get(json_object_get(object, "cursor"), arena, &ret->cursor_count, &ret->cursor) &&
+           key_get(json_object_get(object, "upto"), arena, &ret->upto_count, &ret->upto);
+}
+
+/*
+ * A table that was not divided has a `cursor`, as it had before there were ranges. One that was has
+ * `ranges` instead: a release that does not know them then refuses the record, where it would read
+ * from the beginning if it found a cursor too.
+ */
 static json_t *table_json(const struct table_state *table, struct arena *arena)
 {
-    json_t *cursor = json_array();
-    for (size_t i = 0; i < table->cursor_count; i++) {
-        json_array_append_new(cursor, text_json(table->cursor[i], arena));
+    json_t *json = json_pack("{s:s, s:b, s:o}", "id", table->id, "done", table->done, "progress",
+                             progress_json(&table->progress, arena));
+    if (table->ranges_count == 1) {
+        const struct range_state *range = &table->ranges[0];
+        json_object_set_new(json, "cursor", key_json(range->cursor, range->cursor_count, arena));
+        return json;
     }
-    return json_pack("{s:s, s:b, s:o, s:o}", "id", table->id, "done", table->done, "cursor", cursor,
-                     "progress", progress_json(&table->progress, arena));
+    json_t *ranges = json_array();
+    for (size_t i = 0; i < table->ranges_count; i++) {
+        json_array_append_new(ranges, range_json(&table->ranges[i], arena));
+    }
+    json_object_set_new(json, "ranges", ranges);
+    return json;
+}
+
+/* Each range ends where the next one begins, so only the last one has no end of its own. */
+static bool ranges_get(const json_t *ranges, struct arena *arena, struct table_state *ret)
+{
+    for (size_t i = 0; i < ret->ranges_count; i++) {
+        struct range_state *range = &ret->ranges[i];
+        if (!range_get(json_array_get(ranges, i), arena, range) ||
+            (range->upto_count == 0) != (i + 1 == ret->ranges_count)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool table_get(const json_t *object, struct arena *arena, struct table_state *ret)
 {
-    const json_t *cursor = json_object_get(object, "cursor");
+    const json_t *ranges = json_object_get(object, "ranges");
     const json_t *done = json_object_get(object, "done");
     ret->id = name_get(json_object_get(object, "id"), arena);
     ret->done = json_is_true(done);
-    ret->cursor_count = json_array_size(cursor);
-    ret->cursor = arena_alloc(arena, (ret->cursor_count + 1) * sizeof(*ret->cursor));
-    if (ret->id == NULL || ret->cursor == NULL || !json_is_array(cursor) ||
-        !json_is_boolean(done)) {
+    ret->progress.done = ret->done;
+    ret->ranges_count = ranges == NULL ? 1 : json_array_size(ranges);
+    ret->ranges = arena_alloc(arena, (ret->ranges_count + 1) * sizeof(*ret->ranges));
+    if (ret->id == NULL || ret->ranges == NULL || ret->ranges_count == 0 ||
+        !json_is_boolean(done) ||
+        !progress_get(json_object_get(object, "progress"), arena, &ret->progress)) {
         return false;
     }
-    for (size_t i = 0; i < ret->cursor_count; i++) {
-        ret->cursor[i] = text_get(json_array_get(cursor, i), arena);
-        if (ret->cursor[i] == NULL) {
-            return false;
-        }
+    if (ranges != NULL) {
+        return ranges_get(ranges, arena, ret);
     }
-    ret->progress.done = ret->done;
-    return progress_get(json_object_get(object, "progress"), arena, &ret->progress);
+    ret->ranges[0].ended = ret->done;
+    return key_get(json_object_get(object, "cursor"), arena, &ret->ranges[0].cursor_count,
+                   &ret->ranges[0].cursor);
 }
 
 static json_t *partition_json(const struct partition_state *partition)

@@ -19,12 +19,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A part of a table, in the order of the source's index: rows behind `cursor`, up to `upto`. */
+struct range_state {
+    size_t cursor_count; /* 0: from the table's beginning */
+    const char **cursor; /* the last row's key values, PostgreSQL text, in key order */
+    size_t upto_count;   /* 0: to the table's end */
+    const char **upto;   /* as the cursor; that row belongs to the range */
+    bool ended;          /* nothing is left in it */
+};
+
 struct table_state {
     const char *id;
-    bool done;                     /* the last page was empty */
-    size_t cursor_count;           /* 0 = not begun */
-    const char **cursor;           /* the last row's key values, PostgreSQL text, in key order */
-    struct wire_progress progress; /* lifetime counters up to the cursor */
+    bool done;           /* all ranges have ended */
+    size_t ranges_count; /* at least 1 */
+    struct range_state *ranges;
+    struct wire_progress progress; /* lifetime counters up to the cursors */
 };
 
 struct partition_state {

@@ -1,5 +1,6 @@
 #include "producer/backfill.h"
 
+#include "producer/table_divide.h"
 #include "producer/table_walk.h"
 
 #include "common/clock.h"
@@ -17,6 +18,7 @@
 #define INTERRUPT_PAUSE_MS  200
 #define TARGET_RETRY_MS     200
 #define TARGET_RETRY_MS_MAX 10000
+#define WORK_PAUSE_MS       20 /* a sample takes some of these */
 
 static bool interrupted(struct error *err)
 {
@@ -25,92 +27,91 @@ static bool interrupted(struct error *err)
 
 /* ---- the tables of one level ---- */
 
-static bool take_table(struct backfill *backfill, size_t *ret_table)
+static void lock(struct backfill *backfill)
 {
-    bool taken = false;
-
     REQUIRE(pthread_mutex_lock(&backfill->lock) == 0);
-    if (backfill->tables_taken < backfill->tables_count) {
-        *ret_table = backfill->tables[backfill->tables_taken++];
-        taken = true;
-    }
+}
+
+static void unlock(struct backfill *backfill)
+{
     REQUIRE(pthread_mutex_unlock(&backfill->lock) == 0);
-    return taken;
+}
+
+static bool divide(struct paging_thread *thread, struct table_work *table, struct error *err)
+{
+    struct backfill *backfill = thread->backfill;
+    size_t ranges;
+
+    if (!table_divide(backfill, &thread->pager, table->table, &ranges, err)) {
+        return false;
+    }
+    lock(backfill);
+    work_divided(table, ranges);
+    unlock(backfill);
+    return true;
+}
+
+/* One thing after another, until nothing is left to be taken. */
+static bool page_tables(struct paging_thread *thread, struct error *err)
+{
+    struct backfill *backfill = thread->backfill;
+    bool ok = true;
+
+    while (ok && !halt_raised(backfill->halt)) {
+        struct work_item item;
+
+        lock(backfill);
+        item = work_take(&backfill->work);
+        unlock(backfill);
+        switch (item.kind) {
+        case WORK_ENDED:
+            return true;
+        case WORK_WAIT:
+            ok = halt_sleep_ms(backfill->halt, WORK_PAUSE_MS) || interrupted(err);
+            break;
+        case WORK_DIVIDE:
+            ok = divide(thread, item.table, err);
+            break;
+        case WORK_RANGE:
+            ok = table_walk(backfill, &thread->pager, item.table, item.range, err);
+            break;
+        }
+    }
+    return ok;
 }
 
 static void *paging_main(void *context)
 {
     struct paging_thread *thread = context;
-    struct backfill *backfill = thread->backfill;
+    struct halt *halt = thread->backfill->halt;
     struct error err;
-    size_t table;
 
-    while (!halt_raised(backfill->halt) && take_table(backfill, &table)) {
-        if (table_walk(backfill, &thread->pager, table, &err)) {
-            continue;
-        }
-        if (!halt_raised(backfill->halt)) {
-            halt_raise(backfill->halt, &err);
-        }
-        break;
+    if (!page_tables(thread, &err) && !halt_raised(halt)) {
+        halt_raise(halt, &err);
     }
     return NULL;
 }
 
-/* Largest first, so that no thread is left alone with the largest at the end. */
-static void order_tables(struct backfill *backfill)
-{
-    const struct plan_table *tables = backfill->run->plan.tables;
-
-    for (size_t i = 1; i < backfill->tables_count; i++) {
-        size_t table = backfill->tables[i];
-        size_t to = i;
-
-        for (; to > 0; to--) {
-            size_t before = backfill->tables[to - 1];
-
-            if (tables[before].source->bytes >= tables[table].source->bytes) {
-                break;
-            }
-            backfill->tables[to] = before;
-        }
-        backfill->tables[to] = table;
-    }
-}
-
-static bool collect_tables(struct backfill *backfill, uint32_t level, struct error *err)
+static void collect_tables(struct backfill *backfill, uint32_t level)
 {
     const struct plan *plan = &backfill->run->plan;
-    RH_AUTO(arena_release) struct arena arena;
-    struct buffer key;
 
-    arena_init(&arena, ARENA_BYTES);
-    buffer_init(&key, &arena, ARENA_BYTES / 4);
-    backfill->tables_count = backfill->tables_taken = 0;
+    work_reset(&backfill->work);
     for (size_t i = 0; i < plan->tables_count; i++) {
-        if (plan->tables[i].level == level &&
-            !publisher_progress(backfill->publisher, i, &key).done) {
-            backfill->tables[backfill->tables_count++] = i;
+        if (plan->tables[i].level == level && !publisher_table_is_ended(backfill->publisher, i)) {
+            work_add(&backfill->work, &plan->tables[i]);
         }
     }
-    order_tables(backfill);
-    return !halt_raised(backfill->halt) || interrupted(err);
 }
 
 static bool page_level(struct backfill *backfill, uint32_t level, struct error *err)
 {
-    size_t count;
-
-    if (!collect_tables(backfill, level, err)) {
-        return false;
-    }
-    count = backfill->tables_count < backfill->threads_count ? backfill->tables_count
-                                                             : backfill->threads_count;
-    for (size_t i = 0; i < count; i++) {
+    collect_tables(backfill, level);
+    for (size_t i = 0; i < backfill->threads_count; i++) {
         REQUIRE(pthread_create(&backfill->threads[i].thread, NULL, paging_main,
                                &backfill->threads[i]) == 0);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < backfill->threads_count; i++) {
         REQUIRE(pthread_join(backfill->threads[i].thread, NULL) == 0);
     }
     return !halt_raised(backfill->halt) || interrupted(err);
@@ -302,8 +303,7 @@ void backfill_start(struct backfill *backfill, const struct run *run,
     arena_init(&backfill->arena, ARENA_BYTES);
     rate_init(&backfill->rate, settings->backfill_rate);
     REQUIRE(pthread_mutex_init(&backfill->lock, NULL) == 0);
-    backfill->tables =
-        arena_must_alloc(&backfill->arena, run->plan.tables_count * sizeof(*backfill->tables));
+    work_init(&backfill->work, run->plan.tables_count, &backfill->arena);
     backfill->threads =
         arena_must_alloc(&backfill->arena, backfill->threads_count * sizeof(*backfill->threads));
     for (size_t i = 0; i < backfill->threads_count; i++) {

@@ -5,7 +5,8 @@
  *         its topic, a barrier behind each level, the end barrier behind all.
  *
  *     for each level from the checkpoint's on:
- *         page its tables, a table at a time in each of backfill.threads threads, largest first
+ *         page its tables in backfill.threads threads, largest first, large ones divided into
+ *         ranges that several threads page at the same time
  *         barrier to every partition of the level's topics; wait until all are acknowledged
  *         wait until the target has seen it on all of them; then the level counts in the checkpoint
  *     after the last level: the end barrier to every partition of all topics
@@ -23,6 +24,7 @@
 #include "producer/pager.h"
 #include "producer/publisher.h"
 #include "producer/rate.h"
+#include "producer/work.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,8 +52,7 @@ struct backfill {
     size_t threads_count;
 
     pthread_mutex_t lock; /* guards what the paging threads share */
-    size_t *tables;       /* of this level, not done: indexes in the plan, largest first */
-    size_t tables_count, tables_taken;
+    struct work work;     /* of this level */
     struct rate rate;
 };
 

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-/* A key's text. Index rows end at 2,704 bytes, but are compressed. */
-#define KEY_BYTES_MAX ((size_t)1 << 20)
 /* What a crash may cost beside time: messages that are sent again. */
 #define UNSAVED_BYTES_MAX (UINT64_C(8) << 20)
 /* The record itself is a synchronous write of the loop that also serves acknowledgements. */
@@ -17,18 +15,18 @@ void checkpointer_init(struct checkpointer *checkpointer, const struct run *run,
     *checkpointer = (struct checkpointer){
         .run = run,
         .generation = generation,
-        .tables = arena_must_alloc(arena, tables_count * sizeof(struct table_checkpoint)),
+        .tables = arena_must_alloc(arena, tables_count * sizeof(struct table_position)),
     };
-    arena_init(&checkpointer->arena, (tables_count + CANDIDATES_MAX) * 2 * KEY_BYTES_MAX);
+    arena_init(&checkpointer->arena,
+               tables_count * POSITION_BYTES_MAX + CANDIDATES_MAX * 2 * POSITION_KEY_BYTES_MAX);
     for (size_t i = 0; i < CANDIDATES_MAX; i++) {
-        buffer_init(&checkpointer->queue[i].key, &checkpointer->arena, KEY_BYTES_MAX);
+        buffer_init(&checkpointer->queue[i].key, &checkpointer->arena, POSITION_KEY_BYTES_MAX);
     }
     for (size_t i = 0; i < tables_count; i++) {
-        const struct catalog_table *source = run->plan.tables[i].source;
-        double estimate = source->rows_estimate;
+        double estimate = run->plan.tables[i].source->rows_estimate;
 
-        buffer_init(&checkpointer->tables[i].key, &checkpointer->arena, KEY_BYTES_MAX);
-        checkpointer->tables[i].progress.rows_estimate = estimate > 0 ? (uint64_t)estimate : 0;
+        table_position_init(&checkpointer->tables[i], estimate > 0 ? (uint64_t)estimate : 0,
+                            &checkpointer->arena);
     }
 }
 
@@ -37,31 +35,76 @@ void checkpointer_release(struct checkpointer *checkpointer)
     arena_release(&checkpointer->arena);
 }
 
-static bool resume_key(struct table_checkpoint *to, const struct plan_table *table,
-                       const struct table_state *saved, struct error *err)
+/* A key's values as they stand in a record, as a canonical key in the arena; none: empty. */
+static bool resume_key(const struct plan_table *table, const char *const *texts, size_t count,
+                       struct arena *arena, struct bytes *ret_key, struct error *err)
 {
     struct value values[32]; /* INDEX_MAX_KEYS */
     size_t columns[RH_COUNT(values)];
+    struct buffer key;
 
-    if (saved->cursor_count == 0) {
+    if (count == 0) {
+        *ret_key = BYTES_EMPTY;
         return true;
     }
-    if (saved->cursor_count != table->key_count) {
+    if (count != table->key_count) {
         return error_stop(err, EXIT_STATE, "STATE_FOREIGN",
-                          "checkpoint has %zu key values for table \"%s\", the plan has %zu",
-                          saved->cursor_count, table->id, table->key_count);
+                          "checkpoint has %zu key values for table \"%s\", the plan has %zu", count,
+                          table->id, table->key_count);
     }
     REQUIRE(table->key_count <= RH_COUNT(values));
     for (size_t i = 0; i < table->key_count; i++) {
-        values[i] = (struct value){VALUE_TEXT, bytes_of(saved->cursor[i])};
+        values[i] = (struct value){VALUE_TEXT, bytes_of(texts[i])};
         columns[i] = i;
     }
-    return key_write(&to->key, values, columns, table->key_kinds, table->key_count, err);
+    buffer_init(&key, arena, POSITION_KEY_BYTES_MAX);
+    if (!key_write(&key, values, columns, table->key_kinds, table->key_count, err)) {
+        return false;
+    }
+    REQUIRE(!key.failed); /* it was written from a key that was no longer */
+    *ret_key = buffer_bytes(&key);
+    return true;
+}
+
+static bool resume_ranges(struct table_position *to, const struct plan_table *table,
+                          const struct table_state *saved, struct arena *arena, struct error *err)
+{
+    struct bytes bounds[RANGES_MAX];
+    struct bytes key;
+
+    if (saved->ranges_count > RANGES_MAX) {
+        return error_stop(
+            err, EXIT_STATE, "STATE_FOREIGN",
+            "checkpoint has %zu ranges of table \"%s\", more than the %d there may be",
+            saved->ranges_count, table->id, RANGES_MAX);
+    }
+    for (size_t i = 0; i + 1 < saved->ranges_count; i++) {
+        const struct range_state *range = &saved->ranges[i];
+
+        if (!resume_key(table, range->upto, range->upto_count, arena, &bounds[i], err)) {
+            return false;
+        }
+    }
+    if (saved->ranges_count > 1) {
+        table_position_divide(to, bounds, saved->ranges_count - 1);
+    }
+    for (size_t i = 0; i < saved->ranges_count; i++) {
+        const struct range_state *range = &saved->ranges[i];
+
+        if (!resume_key(table, range->cursor, range->cursor_count, arena, &key, err)) {
+            return false;
+        }
+        REQUIRE(table_position_move(to, i, key, range->ended)); /* see resume_key */
+    }
+    return true;
 }
 
 bool checkpointer_resume(struct checkpointer *checkpointer, const struct checkpoint *saved,
                          struct error *err)
 {
+    RH_AUTO(arena_release) struct arena arena;
+
+    arena_init(&arena, 2 * POSITION_BYTES_MAX);
     for (size_t i = 0; i < saved->tables_count; i++) {
         const struct table_state *state = &saved->tables[i];
         const struct plan_table *table = plan_table_find(&checkpointer->run->plan, state->id);
@@ -72,9 +115,10 @@ bool checkpointer_resume(struct checkpointer *checkpointer, const struct checkpo
                               state->id);
         }
 
-        struct table_checkpoint *to = &checkpointer->tables[table->index];
+        struct table_position *to = &checkpointer->tables[table->index];
 
-        if (!resume_key(to, table, state, err)) {
+        arena_reset(&arena);
+        if (!resume_ranges(to, table, state, &arena, err)) {
             return false;
         }
         to->progress = state->progress;
@@ -89,6 +133,13 @@ bool checkpointer_resume(struct checkpointer *checkpointer, const struct checkpo
 bool checkpointer_has_room(const struct checkpointer *checkpointer)
 {
     return checkpointer->queue_count < CANDIDATES_MAX;
+}
+
+void checkpointer_divide(struct checkpointer *checkpointer, size_t table,
+                         const struct bytes *bounds, size_t bounds_count)
+{
+    table_position_divide(&checkpointer->tables[table], bounds, bounds_count);
+    checkpointer->changed = true;
 }
 
 bool checkpointer_add(struct checkpointer *checkpointer, const struct candidate *candidate,
@@ -116,11 +167,10 @@ static void apply(struct checkpointer *checkpointer, const struct queued_candida
 
     switch (candidate->kind) {
     case CANDIDATE_PAGE: {
-        struct table_checkpoint *table = &checkpointer->tables[candidate->table];
+        struct table_position *table = &checkpointer->tables[candidate->table];
 
-        buffer_clear(&table->key);
-        write_bytes(&table->key, buffer_bytes(&queued->key));
-        REQUIRE(!table->key.failed);
+        REQUIRE(table_position_move(table, candidate->range, buffer_bytes(&queued->key),
+                                    candidate->range_ended));
         table->progress = candidate->progress;
         table->progress.last_key = BYTES_EMPTY;
         break;
@@ -162,26 +212,43 @@ bool checkpointer_due(const struct checkpointer *checkpointer, int64_t checkpoin
            (checkpointer->bytes_unsaved >= UNSAVED_BYTES_MAX && elapsed_ms >= WRITTEN_MS_MIN);
 }
 
-static void cursor_of(struct table_state *state, const struct plan_table *table, struct bytes key,
-                      struct arena *arena)
+/* A canonical key as the texts of its values. */
+static size_t key_texts(const struct plan_table *table, struct bytes key, struct arena *arena,
+                        const char ***ret_texts)
 {
     struct bytes parts[32];
     struct error err;
 
     if (key.len == 0) {
-        return;
+        return 0;
     }
     REQUIRE(table->key_count <= RH_COUNT(parts));
     REQUIRE(key_parts(key, parts, table->key_count, &err));
 
-    const char **cursor = arena_must_alloc(arena, table->key_count * sizeof(*cursor));
+    const char **texts = arena_must_alloc(arena, table->key_count * sizeof(*texts));
 
     for (size_t i = 0; i < table->key_count; i++) {
-        cursor[i] = bytes_to_text(arena, parts[i]);
-        REQUIRE(cursor[i] != NULL);
+        texts[i] = bytes_to_text(arena, parts[i]);
+        REQUIRE(texts[i] != NULL);
     }
-    state->cursor = cursor;
-    state->cursor_count = table->key_count;
+    *ret_texts = texts;
+    return table->key_count;
+}
+
+static struct range_state *range_states(const struct table_position *from,
+                                        const struct plan_table *table, struct arena *arena)
+{
+    struct range_state *states = arena_must_alloc(arena, from->ranges_count * sizeof(*states));
+
+    for (size_t i = 0; i < from->ranges_count; i++) {
+        const struct range_position *range = &from->ranges[i];
+
+        states[i].cursor_count =
+            key_texts(table, buffer_bytes(&range->key), arena, &states[i].cursor);
+        states[i].upto_count = key_texts(table, buffer_bytes(&range->upto), arena, &states[i].upto);
+        states[i].ended = range->ended;
+    }
+    return states;
 }
 
 static struct table_state *table_states(const struct checkpointer *checkpointer,
@@ -191,13 +258,14 @@ static struct table_state *table_states(const struct checkpointer *checkpointer,
     struct table_state *states = arena_must_alloc(arena, plan->tables_count * sizeof(*states));
 
     for (size_t i = 0; i < plan->tables_count; i++) {
-        const struct table_checkpoint *from = &checkpointer->tables[i];
+        const struct table_position *from = &checkpointer->tables[i];
 
         states[i].id = plan->tables[i].id;
         states[i].done = from->progress.done;
         states[i].progress = from->progress;
-        states[i].progress.last_key = buffer_bytes(&from->key);
-        cursor_of(&states[i], &plan->tables[i], buffer_bytes(&from->key), arena);
+        states[i].progress.last_key = table_position_key(from);
+        states[i].ranges_count = from->ranges_count;
+        states[i].ranges = range_states(from, &plan->tables[i], arena);
     }
     return states;
 }

@@ -8,11 +8,13 @@
  * that is read again after a crash is counted once. Never:  locks or does I/O; the publisher's lock
  * guards it.
  *
- * A table's cursor is kept as the canonical key of the last row: SQL calls it equal to the row's
- * own key, so it pages from the same place.
+ * The cursors of a table's ranges are kept as the canonical key of the last row: SQL calls it equal
+ * to the row's own key, so it pages from the same place.
  */
 #ifndef RH_PRODUCER_CHECKPOINT_H
 #define RH_PRODUCER_CHECKPOINT_H
+
+#include "producer/table_position.h"
 
 #include "common/run.h"
 #include "common/state_topic.h"
@@ -24,7 +26,7 @@
 #define CANDIDATES_MAX 64
 
 enum candidate_kind {
-    CANDIDATE_PAGE,  /* a table has come as far as `key`, or is done */
+    CANDIDATE_PAGE,  /* a range of a table has come as far as `key`, or has ended */
     CANDIDATE_LEVEL, /* all tables below `level` are done and applied */
     CANDIDATE_ENDED, /* the end barrier is enqueued */
 };
@@ -32,17 +34,14 @@ enum candidate_kind {
 struct candidate {
     enum candidate_kind kind;
     uint64_t position;
-    uint64_t bytes; /* of messages since the last candidate of this table */
+    uint64_t bytes; /* of messages since the last candidate of this range */
     size_t table;   /* PAGE: index in the plan */
+    size_t range;
     struct bytes key;
-    struct wire_progress progress; /* last_key is not used: `key` is it */
+    bool range_ended;
+    uint64_t rows;                 /* that the page adds to the table's counters */
+    struct wire_progress progress; /* the table's counters with it; last_key is not used */
     uint32_t level;                /* LEVEL */
-};
-
-/* One table as it stands in the checkpoint. */
-struct table_checkpoint {
-    struct buffer key;
-    struct wire_progress progress;
 };
 
 struct checkpointer {
@@ -55,7 +54,7 @@ struct checkpointer {
     } queue[CANDIDATES_MAX];
     size_t queue_first, queue_count;
 
-    struct table_checkpoint *tables; /* in the plan's order */
+    struct table_position *tables; /* in the plan's order */
     uint32_t level;
     bool ended;
 
@@ -73,6 +72,12 @@ bool checkpointer_resume(struct checkpointer *checkpointer, const struct checkpo
                          struct error *err) RH_MUST_CHECK;
 
 bool checkpointer_has_room(const struct checkpointer *checkpointer);
+/*
+ * A table of which nothing was read is divided at these keys. There are no messages to wait for:
+ * the ranges count at once.
+ */
+void checkpointer_divide(struct checkpointer *checkpointer, size_t table,
+                         const struct bytes *bounds, size_t bounds_count);
 /* There must be room. False: the key is longer than any key may be. */
 bool checkpointer_add(struct checkpointer *checkpointer, const struct candidate *candidate,
                       struct error *err) RH_MUST_CHECK;

@@ -19,6 +19,13 @@ void page_size_init(struct page_size *size, uint32_t fixed_rows, int64_t wanted_
     };
 }
 
+void page_size_resume(struct page_size *size, uint32_t rows)
+{
+    if (rows > 0) {
+        size->rows = rows;
+    }
+}
+
 static uint64_t least_of(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

@@ -20,6 +20,8 @@ struct page_size {
 
 void page_size_init(struct page_size *size, uint32_t fixed_rows, int64_t wanted_ms,
                     uint64_t wanted_bytes);
+/* Begins where pages of the same table came to; 0: nobody knows. */
+void page_size_resume(struct page_size *size, uint32_t rows);
 /* After a page that was read: rows > 0. */
 void page_size_adapt(struct page_size *size, uint64_t rows, uint64_t bytes, int64_t ms);
 /* After a statement timeout; false when one row was already too much. */

@@ -3,6 +3,7 @@
 #include "common/lsn.h"
 #include "common/sql_text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,13 +175,13 @@ static void write_key_columns(struct buffer *sql, const struct plan_table *table
 
 /* (k1, k2) > ('…'::t1, '…'::t2): one condition that the index answers, in the columns' collation.
  */
-static bool write_after(struct buffer *sql, const struct plan_table *table, struct bytes after,
-                        struct error *err)
+static bool write_bound(struct buffer *sql, const struct plan_table *table, const char *operator,
+                        struct bytes key, struct error *err)
 {
     struct bytes parts[32]; /* INDEX_MAX_KEYS */
 
     REQUIRE(table->key_count <= RH_COUNT(parts));
-    if (!key_parts(after, parts, table->key_count, err)) {
+    if (!key_parts(key, parts, table->key_count, err)) {
         return false;
     }
     write_text(sql, "(");
@@ -191,7 +192,7 @@ static bool write_after(struct buffer *sql, const struct plan_table *table, stru
         sql_name(sql, column->name);
         sql_compared_as(sql, column);
     }
-    write_text(sql, ") > (");
+    write_format(sql, ") %s (", operator);
     for (size_t i = 0; i < table->key_count; i++) {
         write_text(sql, i == 0 ? "" : ", ");
         sql_typed_literal(sql, parts[i], table->columns[table->key[i]]);
@@ -200,11 +201,34 @@ static bool write_after(struct buffer *sql, const struct plan_table *table, stru
     return true;
 }
 
-bool pager_write_query(struct buffer *sql, const struct plan_table *table, struct bytes after,
+static bool write_conditions(struct buffer *sql, const struct plan_table *table,
+                             struct key_range range, struct error *err)
+{
+    const char *before = " WHERE ";
+
+    if (range.after.len > 0) {
+        write_text(sql, before);
+        before = " AND ";
+        if (!write_bound(sql, table, ">", range.after, err)) {
+            return false;
+        }
+    }
+    if (range.upto.len > 0) {
+        write_text(sql, before);
+        before = " AND ";
+        if (!write_bound(sql, table, "<=", range.upto, err)) {
+            return false;
+        }
+    }
+    if (table->where_sql[0] != '\0') {
+        write_format(sql, "%s(%s)", before, table->where_sql);
+    }
+    return true;
+}
+
+bool pager_write_query(struct buffer *sql, const struct plan_table *table, struct key_range range,
                        uint32_t rows_max, struct error *err)
 {
-    bool filtered = table->where_sql[0] != '\0';
-
     write_text(sql, "SELECT ");
     for (size_t i = 0; i < table->columns_count; i++) {
         write_text(sql, i == 0 ? "" : ", ");
@@ -212,17 +236,8 @@ bool pager_write_query(struct buffer *sql, const struct plan_table *table, struc
     }
     write_text(sql, " FROM ");
     write_relation(sql, table->source);
-    if (after.len > 0 || filtered) {
-        write_text(sql, " WHERE ");
-    }
-    if (after.len > 0 && !write_after(sql, table, after, err)) {
+    if (!write_conditions(sql, table, range, err)) {
         return false;
-    }
-    if (after.len > 0 && filtered) {
-        write_text(sql, " AND ");
-    }
-    if (filtered) {
-        write_format(sql, "(%s)", table->where_sql);
     }
     write_text(sql, " ORDER BY ");
     write_key_columns(sql, table);
@@ -230,14 +245,41 @@ bool pager_write_query(struct buffer *sql, const struct plan_table *table, struc
     return sql_done(sql, table, err);
 }
 
-static bool write_copy(struct buffer *sql, const struct plan_table *table, struct bytes after,
+static bool write_page(struct buffer *sql, const struct plan_table *table, struct key_range range,
                        uint32_t rows_max, struct error *err)
 {
     write_text(sql, "COPY (");
-    if (!pager_write_query(sql, table, after, rows_max, err)) {
+    if (!pager_write_query(sql, table, range, rows_max, err)) {
         return false;
     }
     write_text(sql, ") TO STDOUT");
+    return sql_done(sql, table, err);
+}
+
+/*
+ * Of a sample in key order, the rows at which one of `ranges_count` equal shares ends, but for the
+ * last. The table's condition is left out: a walk along the index passes the rows it hides as well.
+ */
+static bool write_sample(struct buffer *sql, const struct plan_table *table, double percent,
+                         size_t ranges_count, struct error *err)
+{
+    write_text(sql, "COPY (SELECT ");
+    for (size_t i = 0; i < table->key_count; i++) {
+        write_format(sql, "%sk%zu", i == 0 ? "" : ", ", i);
+    }
+    write_text(sql, " FROM (SELECT ");
+    for (size_t i = 0; i < table->key_count; i++) {
+        sql_name(sql, table->columns[table->key[i]]->name);
+        write_format(sql, " AS k%zu, ", i);
+    }
+    write_text(sql, "pg_catalog.row_number() OVER (ORDER BY ");
+    write_key_columns(sql, table);
+    write_text(sql, ") AS place, pg_catalog.count(*) OVER () AS places FROM ");
+    write_relation(sql, table->source);
+    write_format(sql,
+                 " TABLESAMPLE SYSTEM (%.9f)) s WHERE place < places"
+                 " AND place * %zu / places > (place - 1) * %zu / places ORDER BY place) TO STDOUT",
+                 percent, ranges_count, ranges_count);
     return sql_done(sql, table, err);
 }
 
@@ -355,17 +397,15 @@ static bool end_page(struct pager *pager, bool cut, uint64_t *ret_lsn, struct er
     return true;
 }
 
-static bool read_page(struct pager *pager, const struct plan_table *table, struct bytes after,
-                      uint32_t rows_max, pager_visit *visit, void *context,
-                      struct page_info *ret_info, struct error *err)
+static bool read_lines(struct pager *pager, const struct plan_table *table, const char *copy_sql,
+                       pager_visit *visit, void *context, struct page_info *ret_info,
+                       struct error *err)
 {
-    struct buffer sql;
     struct page_info info;
     bool cut;
 
-    buffer_init(&sql, &pager->arena, SQL_BYTES_MAX);
-    if (!connect_source(pager, err) || !write_copy(&sql, table, after, rows_max, err) ||
-        !begin_page(pager, table, err) || !pg_copy_out(&pager->pg, buffer_text(&sql), err) ||
+    if (!connect_source(pager, err) || !begin_page(pager, table, err) ||
+        !pg_copy_out(&pager->pg, copy_sql, err) ||
         !copy_rows(pager, visit, context, &info.rows, &cut, err) ||
         !end_page(pager, cut, &info.lsn, err)) {
         return false;
@@ -374,15 +414,36 @@ static bool read_page(struct pager *pager, const struct plan_table *table, struc
     return true;
 }
 
-bool pager_read(struct pager *pager, const struct plan_table *table, struct bytes after,
+bool pager_read(struct pager *pager, const struct plan_table *table, struct key_range range,
                 uint32_t rows_max, pager_visit *visit, void *context, struct page_info *ret_info,
                 struct error *err)
 {
+    struct buffer sql;
+
     REQUIRE(rows_max > 0);
     arena_reset(&pager->arena);
-    if (read_page(pager, table, after, rows_max, visit, context, ret_info, err)) {
+    buffer_init(&sql, &pager->arena, SQL_BYTES_MAX);
+    if (write_page(&sql, table, range, rows_max, err) &&
+        read_lines(pager, table, buffer_text(&sql), visit, context, ret_info, err)) {
         return true;
     }
     recover(pager);
     return error_wrap(err, "could not read a page of table \"%s\"", table->id);
+}
+
+bool pager_sample(struct pager *pager, const struct plan_table *table, double percent,
+                  size_t ranges_count, pager_visit *visit, void *context, struct error *err)
+{
+    struct page_info info;
+    struct buffer sql;
+
+    REQUIRE(ranges_count > 1);
+    arena_reset(&pager->arena);
+    buffer_init(&sql, &pager->arena, SQL_BYTES_MAX);
+    if (write_sample(&sql, table, percent, ranges_count, err) &&
+        read_lines(pager, table, buffer_text(&sql), visit, context, &info, err)) {
+        return true;
+    }
+    recover(pager);
+    return error_wrap(err, "could not sample table \"%s\"", table->id);
 }

@@ -1,10 +1,10 @@
 /*
  * pager -- walks one source table in key order, a bounded page at a time.
  *
- * In:     a compiled table plan, the key after which the page begins, how many rows at most.
+ * In:     a compiled table plan, the keys between which the page lies, how many rows at most.
  * Out:    lines of COPY text to a visitor, and the page's L: a WAL position read after its
- * snapshot. Never:  writes to the source; keeps a position (the caller does); knows that Kafka
- * exists.
+ * snapshot. Never:  writes to the source; keeps a position (the caller does); compares keys for
+ * their order, which only the source knows; knows that Kafka exists.
  *
  * Each page is one short transaction (2-correctness §5 of the design): the table is locked in
  * ACCESS SHARE mode before the snapshot is taken, since a rewriting ALTER that commits between the
@@ -32,8 +32,13 @@ struct pager {
     PGcancel *cancel;          /* NULL while there is no connection */
 };
 
+/* Rows with after < key <= upto, both canonical keys; an empty one is no bound. */
+struct key_range {
+    struct bytes after, upto;
+};
+
 struct page_info {
-    uint64_t rows; /* 0: the table has ended; a short page means nothing */
+    uint64_t rows; /* 0: the range has ended; a short page means nothing */
     uint64_t lsn;  /* L */
 };
 
@@ -45,23 +50,32 @@ void pager_init(struct pager *pager, const struct settings *settings, const stru
 void pager_release(struct pager *pager);
 
 /*
- * Reads the rows whose key is greater than `after` (a canonical key, empty: from the beginning), in
- * key order, at most rows_max, and connects first where there is no connection.
+ * Reads the first rows of a range, in key order, at most rows_max, and connects first where there
+ * is no connection.
  *
  * Errors   ERROR_RETRY connection lost, lock not granted: nothing is kept, call again. sqlstate
  * 57014: the page took too long, call again with fewer rows. ERROR_STOP  SCHEMA_DRIFT,
  * SOURCE_STANDBY, SOURCE_CHANGED, or what the visitor said. Cost     one index range scan, no sort:
  * EXPLAIN in tests/integration/producer_test.c.
  */
-bool pager_read(struct pager *pager, const struct plan_table *table, struct bytes after,
+bool pager_read(struct pager *pager, const struct plan_table *table, struct key_range range,
                 uint32_t rows_max, pager_visit *visit, void *context, struct page_info *ret_info,
                 struct error *err) RH_MUST_CHECK;
+
+/*
+ * Looks for keys that divide a table into about equal ranges: visits at most `ranges_count` - 1
+ * lines of key columns, in the index's order. The server samples blocks (`percent` of the table)
+ * and sorts what it found; a sample that is empty gives no line. Errors as pager_read.
+ */
+bool pager_sample(struct pager *pager, const struct plan_table *table, double percent,
+                  size_t ranges_count, pager_visit *visit, void *context,
+                  struct error *err) RH_MUST_CHECK;
 
 /* Cancels what runs on the source, from another thread. */
 void pager_interrupt(struct pager *pager);
 
 /* The page's query without COPY, for EXPLAIN; in the buffer. */
-bool pager_write_query(struct buffer *sql, const struct plan_table *table, struct bytes after,
+bool pager_write_query(struct buffer *sql, const struct plan_table *table, struct key_range range,
                        uint32_t rows_max, struct error *err) RH_MUST_CHECK;
 /* The settings that make the planner walk the index, as SET LOCAL statements. */
 extern const char pager_planner_sql[];

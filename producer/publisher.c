@@ -13,7 +13,6 @@
 #define ACKED_PAUSE_MS    10
 #define HEARTBEAT_BUSY_MS 1000
 #define HEARTBEAT_IDLE_MS 5000
-#define KEY_BYTES_MAX     ((size_t)1 << 20)
 #define CONTROL_BYTES_MAX ((size_t)2 << 20) /* a heartbeat: header, counters, a key */
 /* Where a header keeps its sequence: after version, kind, flags, run and generation. */
 #define SEQUENCE_AT    (1 + 1 + 2 + RUN_ID_BYTES + 8)
@@ -109,13 +108,7 @@ static bool open_kafka(struct publisher *publisher, struct error *err)
 static void copy_progress(struct publisher *publisher)
 {
     for (size_t i = 0; i < publisher->run->topics_count; i++) {
-        const struct table_checkpoint *from = &publisher->checkpointer.tables[i];
-        struct topic_state *topic = &publisher->topics[i];
-
-        topic->progress = from->progress;
-        buffer_clear(&topic->key);
-        write_bytes(&topic->key, buffer_bytes(&from->key));
-        REQUIRE(!topic->key.failed);
+        table_position_copy(&publisher->topics[i].position, &publisher->checkpointer.tables[i]);
     }
 }
 
@@ -128,14 +121,14 @@ bool publisher_open(struct publisher *publisher, const struct run *run,
 
     *publisher = (struct publisher){
         .run = run, .settings = settings, .halt = halt, .generation = generation};
-    arena_init(&publisher->arena, GENERATION_ARENA_BYTES);
+    arena_init(&publisher->arena, GENERATION_ARENA_BYTES + run->topics_count * POSITION_BYTES_MAX);
     REQUIRE(pthread_mutex_init(&publisher->lock, NULL) == 0);
     publisher->topics =
         arena_must_alloc(&publisher->arena, run->topics_count * sizeof(struct topic_state));
     publisher->pulses =
         arena_must_alloc(&publisher->arena, run->partitions_count * sizeof(struct pulse));
     for (size_t i = 0; i < run->topics_count; i++) {
-        buffer_init(&publisher->topics[i].key, &publisher->arena, KEY_BYTES_MAX);
+        table_position_init(&publisher->topics[i].position, 0, &publisher->arena);
     }
     sequencer_init(&publisher->sequencer, &publisher->arena, run->partitions_count,
                    OUTSTANDING_MAX);
@@ -295,8 +288,7 @@ static bool send_locked(struct publisher *publisher, size_t topic, struct chunk 
     struct topic_state *state = &publisher->topics[topic];
     size_t sent = 0;
 
-    REQUIRE(!state->tail);
-    while (sequencer_room(&publisher->sequencer) < chunk->count) {
+    while (state->tail || sequencer_room(&publisher->sequencer) < chunk->count) {
         if (!pause_unlocked(publisher, FULL_PAUSE_MS, err)) {
             return false;
         }
@@ -332,16 +324,37 @@ static bool send_chunk(struct publisher *publisher, size_t topic, struct chunk *
     return sent;
 }
 
-static void set_progress(struct publisher *publisher, const struct candidate *candidate,
+/* The table's counters with this page; a table whose last range ends with it is done. */
+static struct wire_progress progress_with(const struct publisher *publisher,
+                                          const struct candidate *candidate)
+{
+    const struct table_position *position = &publisher->topics[candidate->table].position;
+    struct wire_progress progress = position->progress;
+
+    progress.rows_read += candidate->rows;
+    progress.rows_enqueued += candidate->rows;
+    progress.done = candidate->range_ended;
+    for (size_t i = 0; i < position->ranges_count; i++) {
+        progress.done = progress.done && (i == candidate->range || position->ranges[i].ended);
+    }
+    if (progress.done) {
+        progress.rows_estimate = progress.rows_read;
+    }
+    return progress;
+}
+
+static void set_position(struct publisher *publisher, const struct candidate *candidate,
                          uint64_t lsn)
 {
     struct topic_state *topic = &publisher->topics[candidate->table];
 
-    topic->progress = candidate->progress;
-    topic->lsn = lsn;
-    buffer_clear(&topic->key);
-    write_bytes(&topic->key, candidate->key);
-    REQUIRE(!topic->key.failed); /* the checkpointer refuses longer keys first */
+    topic->position.progress = candidate->progress;
+    if (topic->lsn < lsn) {
+        topic->lsn = lsn;
+    }
+    /* The checkpointer refuses longer keys first. */
+    REQUIRE(table_position_move(&topic->position, candidate->range, candidate->key,
+                                candidate->range_ended));
 }
 
 static bool note_locked(struct publisher *publisher, struct candidate *candidate, uint64_t lsn,
@@ -353,11 +366,14 @@ static bool note_locked(struct publisher *publisher, struct candidate *candidate
         }
     }
     candidate->position = publisher->sequencer.position;
+    if (candidate->kind == CANDIDATE_PAGE) {
+        candidate->progress = progress_with(publisher, candidate);
+    }
     if (!checkpointer_add(&publisher->checkpointer, candidate, err)) {
         return false;
     }
     if (candidate->kind == CANDIDATE_PAGE) {
-        set_progress(publisher, candidate, lsn);
+        set_position(publisher, candidate, lsn);
     }
     /* It may be durable already: an empty page of an idle topic. */
     advance_checkpoint(publisher);
@@ -369,9 +385,7 @@ bool publisher_note(struct publisher *publisher, struct candidate *candidate, st
     bool noted;
 
     lock(publisher);
-    noted = note_locked(
-        publisher, candidate,
-        candidate->kind == CANDIDATE_PAGE ? publisher->topics[candidate->table].lsn : 0, err);
+    noted = note_locked(publisher, candidate, 0, err);
     unlock(publisher);
     return noted;
 }
@@ -406,17 +420,51 @@ bool publisher_wait_acked(struct publisher *publisher, struct error *err)
     return go_on;
 }
 
-struct wire_progress publisher_progress(struct publisher *publisher, size_t table,
-                                        struct buffer *key)
+bool publisher_table_is_ended(struct publisher *publisher, size_t table)
 {
-    struct wire_progress progress;
+    bool ended;
 
     lock(publisher);
-    progress = publisher->topics[table].progress;
-    buffer_clear(key);
-    write_bytes(key, buffer_bytes(&publisher->topics[table].key));
+    ended = table_position_is_ended(&publisher->topics[table].position);
     unlock(publisher);
-    return progress;
+    return ended;
+}
+
+size_t publisher_ranges(struct publisher *publisher, size_t table)
+{
+    const struct table_position *position = &publisher->topics[table].position;
+    size_t count;
+
+    lock(publisher);
+    count = table_position_is_begun(position) ? position->ranges_count : 0;
+    unlock(publisher);
+    return count;
+}
+
+void publisher_divide(struct publisher *publisher, size_t table, const struct bytes *bounds,
+                      size_t bounds_count)
+{
+    lock(publisher);
+    checkpointer_divide(&publisher->checkpointer, table, bounds, bounds_count);
+    table_position_divide(&publisher->topics[table].position, bounds, bounds_count);
+    unlock(publisher);
+}
+
+bool publisher_range(struct publisher *publisher, size_t table, size_t range, struct buffer *key,
+                     struct buffer *upto)
+{
+    const struct range_position *position;
+    bool ended;
+
+    lock(publisher);
+    position = &publisher->topics[table].position.ranges[range];
+    buffer_clear(key);
+    write_bytes(key, buffer_bytes(&position->key));
+    buffer_clear(upto);
+    write_bytes(upto, buffer_bytes(&position->upto));
+    ended = position->ended;
+    unlock(publisher);
+    return !ended;
 }
 
 uint32_t publisher_level(struct publisher *publisher)
@@ -444,12 +492,12 @@ static struct bytes write_control(struct publisher *publisher, size_t topic,
 {
     const struct topic_state *state = &publisher->topics[topic];
     const struct wire_header header = chunk_header(control->kind);
-    struct wire_progress progress = state->progress;
+    struct wire_progress progress = state->position.progress;
     struct buffer out;
 
     REQUIRE(control->kind == WIRE_HELLO || control->kind == WIRE_HEARTBEAT ||
             control->kind == WIRE_BARRIER);
-    progress.last_key = buffer_bytes(&state->key);
+    progress.last_key = table_position_key(&state->position);
     buffer_init(&out, arena, CONTROL_BYTES_MAX);
     switch (control->kind) {
     case WIRE_HELLO:

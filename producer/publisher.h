@@ -8,13 +8,13 @@
  *         but a full queue the generation ends and the next resends from the last checkpoint.
  *
  * Threads. `lock` (M of the design) guards sequencer, checkpointer and topic states; everything
- * below that says so takes it itself. A topic is fed by one thread at a time (a table is paged by
- * one thread, barriers come when its level has ended), and by the heartbeats of the main thread.
+ * below that says so takes it itself. A topic is fed by the threads that page its table's ranges,
+ * and by the heartbeats of the main thread; barriers come when its level has ended.
  * Acknowledgements arrive in publisher_poll, which only the main thread calls.
  *
  * A full queue. Messages get their numbers first; the tail that librdkafka refuses keeps its
  * numbers and is offered again, by the same thread, before anything else of that topic: until then
- * the topic has a tail, and heartbeats skip it.
+ * the topic has a tail, other threads wait before they number theirs, and heartbeats skip it.
  */
 #ifndef RH_PRODUCER_PUBLISHER_H
 #define RH_PRODUCER_PUBLISHER_H
@@ -35,10 +35,9 @@
 
 struct topic_state {
     rd_kafka_topic_t *handle;
-    bool tail;                     /* numbered messages wait to be offered again */
-    uint64_t lsn;                  /* L of the last page */
-    struct wire_progress progress; /* up to the last page enqueued; last_key in `key` */
-    struct buffer key;
+    bool tail;                      /* numbered messages wait to be offered again */
+    uint64_t lsn;                   /* the greatest L of its pages */
+    struct table_position position; /* up to the last pages enqueued */
 };
 
 struct pulse {
@@ -81,12 +80,13 @@ bool publisher_resume(struct publisher *publisher, const struct checkpoint *save
 bool publisher_hello(struct publisher *publisher, uint64_t previous, const uint64_t *acked,
                      struct error *err) RH_MUST_CHECK;
 /*
- * Enqueues a page's messages, then its candidate, whose position it sets. Waits while queues are
+ * Enqueues a page's messages, then its candidate, whose position and progress it sets: one
+ * candidate of a table, that of its last range's end, has progress.done. Waits while queues are
  * full. Errors: ERROR_RETRY the halt flag was raised, or the generation ends.
  */
 bool publisher_page(struct publisher *publisher, struct page *page, uint64_t lsn,
                     struct candidate *candidate, struct error *err) RH_MUST_CHECK;
-/* A candidate that comes with no page; sets its position. Waits like publisher_page. */
+/* A candidate that comes with no page; otherwise like publisher_page. */
 bool publisher_note(struct publisher *publisher, struct candidate *candidate,
                     struct error *err) RH_MUST_CHECK;
 /* Enqueues a barrier to every partition of a topic; waits while queues are full. */
@@ -95,9 +95,15 @@ bool publisher_barrier(struct publisher *publisher, size_t topic, uint64_t barri
 /* Waits until everything enqueued before the call was acknowledged (I6). */
 bool publisher_wait_acked(struct publisher *publisher, struct error *err) RH_MUST_CHECK;
 
-/* A table's lifetime counters, and the canonical key it stands at (copied into `key`). */
-struct wire_progress publisher_progress(struct publisher *publisher, size_t table,
-                                        struct buffer *key);
+bool publisher_table_is_ended(struct publisher *publisher, size_t table);
+/* Into how many ranges a table was divided; 0: nothing of it was read, so it still may be. */
+size_t publisher_ranges(struct publisher *publisher, size_t table);
+/* Divides a table of which nothing was read; the bounds are in the index's order. */
+void publisher_divide(struct publisher *publisher, size_t table, const struct bytes *bounds,
+                      size_t bounds_count);
+/* Where a range stands and where it ends (copied into the buffers); false: it has ended. */
+bool publisher_range(struct publisher *publisher, size_t table, size_t range, struct buffer *key,
+                     struct buffer *upto);
 /* Tables of lower levels are done and applied. */
 uint32_t publisher_level(struct publisher *publisher);
 

@@ -480,9 +480,9 @@ static void killed_at_every_place_it_sends_every_row_under_numbers_a_fence_accep
 {
 #ifdef RH_FAILPOINTS
     static const char *const before_barrier[] = {
-        "after_claim=crash",      "after_hello=crash",         "after_page_read=crash@20",
-        "after_enqueue=crash@20", "before_checkpoint=crash@3", "after_checkpoint=crash@3",
-        "before_barrier=crash",   "after_barrier=crash",
+        "after_claim=crash",        "after_hello=crash",      "after_divide=crash",
+        "after_page_read=crash@20", "after_enqueue=crash@20", "before_checkpoint=crash@3",
+        "after_checkpoint=crash@3", "before_barrier=crash",   "after_barrier=crash",
     };
     static const char *const after_barrier[] = {
         "after_enqueue=crash",
@@ -491,7 +491,7 @@ static void killed_at_every_place_it_sends_every_row_under_numbers_a_fence_accep
     };
 
     (void)state;
-    begin_migration("kills", "{page: 5000, checkpoint: 50ms}", ITEMS_AND_LINES);
+    begin_migration("kills", "{page: 5000, rate: 300000, checkpoint: 50ms}", ITEMS_AND_LINES);
     for (size_t i = 0; i < RH_COUNT(before_barrier); i++)
         expect_crash(before_barrier[i]);
     see_barrier(1, 0);
@@ -509,6 +509,70 @@ static void killed_at_every_place_it_sends_every_row_under_numbers_a_fence_accep
     (void)state;
     skip();
 #endif
+}
+
+/* ITEMS / backfill.range_rows */
+#define RANGES 6
+
+static void a_large_table_is_read_in_ranges_and_each_row_once(void **state)
+{
+    struct state_fold fold;
+    uint64_t rows = 0;
+
+    (void)state;
+    begin_migration("ranges", "{page: 7000}", ITEMS_AND_LINES);
+    see_barrier(1, 0);
+    expect_exit(start(""), 0);
+    check_ended(1);
+    check_topics();
+    for (uint32_t p = 0; p < w.run.topics[0].partitions; p++)
+        rows += read_partition(0, p).rows;
+    assert_int_equal(rows, ITEMS);
+    assert_int_equal(count_in_log("table_divided table=items ranges=6"), 1);
+    assert_int_equal(count_in_log("table_divided"), 1);
+    assert_int_equal(count_in_log("backfill_done table=items rows=300000"), 1);
+    read_state(&fold);
+    assert_int_equal(fold.checkpoint.tables[0].ranges_count, RANGES);
+    for (size_t i = 0; i < RANGES; i++)
+        assert_true(fold.checkpoint.tables[0].ranges[i].ended);
+    assert_int_equal(fold.checkpoint.tables[1].ranges_count, 1);
+    state_fold_release(&fold);
+}
+
+/* The bounds between the ranges, as the last checkpoint has them; it must have some. */
+static const char *read_bounds(void)
+{
+    struct state_fold fold;
+    struct buffer bounds;
+
+    read_state(&fold);
+    buffer_init(&bounds, &w.arena, 10000);
+    assert_true(fold.has_checkpoint);
+    assert_int_equal(fold.checkpoint.tables[0].ranges_count, RANGES);
+    for (size_t i = 0; i + 1 < RANGES; i++)
+        write_format(&bounds, "%s ", fold.checkpoint.tables[0].ranges[i].upto[0]);
+    state_fold_release(&fold);
+    return buffer_text(&bounds);
+}
+
+static void a_killed_producer_goes_on_with_the_same_ranges(void **state)
+{
+    const char *bounds;
+    pid_t pid;
+
+    (void)state;
+    begin_migration("bounds", "{page: 1000, rate: 100000, checkpoint: 50ms}", ITEMS_AND_LINES);
+    see_barrier(1, 0);
+    pid = start("");
+    wait_in_log("page_done table=items", 3);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    (void)wait_for(pid);
+    bounds = read_bounds();
+    expect_exit(start(""), 0);
+    assert_string_equal(read_bounds(), bounds);
+    assert_int_equal(count_in_log("table_divided"), 1);
+    check_ended(2);
+    check_topics();
 }
 
 static void children_wait_for_the_barrier_behind_their_parents(void **state)
@@ -537,7 +601,8 @@ static void a_signal_ends_it_with_a_checkpoint_and_the_next_start_goes_on(void *
     pid_t pid;
 
     (void)state;
-    begin_migration("signals", "{page: 1000, rate: 20000, checkpoint: 10min}", ITEMS_AND_LINES);
+    begin_migration("signals", "{page: 1000, rate: 20000, checkpoint: 10min, threads: 1}",
+                    ITEMS_AND_LINES);
     see_barrier(1, 0);
     pid = start("");
     wait_in_log("page_done table=items", 3);
@@ -549,7 +614,7 @@ static void a_signal_ends_it_with_a_checkpoint_and_the_next_start_goes_on(void *
     assert_true(fold.has_checkpoint && !fold.checkpoint.ended);
     rows_read = fold.checkpoint.tables[0].progress.rows_read;
     assert_in_range(rows_read, 3000, ITEMS - 1000);
-    assert_int_equal(strtoull(fold.checkpoint.tables[0].cursor[0], NULL, 10), rows_read);
+    assert_int_equal(strtoull(fold.checkpoint.tables[0].ranges[0].cursor[0], NULL, 10), rows_read);
     state_fold_release(&fold);
 }
 
@@ -689,21 +754,27 @@ static bool write_cursor(struct buffer *key, const struct plan_table *table,
 }
 
 /* The lines of EXPLAIN, joined. */
-static const char *explain(const char *table_id, const char *const *after, uint32_t rows_max)
+static const char *explain(const char *table_id, const char *const *after, const char *const *upto,
+                           uint32_t rows_max)
 {
     const struct plan_table *table = plan_table_find(&w.run.plan, table_id);
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    struct buffer key, sql, plan;
+    struct buffer key, end, sql, plan;
+    struct key_range range;
     struct error err;
 
     buffer_init(&key, &w.arena, 1000);
+    buffer_init(&end, &w.arena, 1000);
     buffer_init(&sql, &w.arena, 10000);
     buffer_init(&plan, &w.arena, 100000);
     must(write_cursor(&key, table, after, &err), &err);
+    if (upto != NULL)
+        must(write_cursor(&end, table, upto, &err), &err);
+    range = (struct key_range){buffer_bytes(&key), buffer_bytes(&end)};
     write_text(&sql, "BEGIN; ");
     write_text(&sql, pager_planner_sql);
     write_text(&sql, "EXPLAIN ");
-    must(pager_write_query(&sql, table, buffer_bytes(&key), rows_max, &err), &err);
+    must(pager_write_query(&sql, table, range, rows_max, &err), &err);
     must(pg_query(&w.source, buffer_text(&sql), &result, &err), &err);
     for (int i = 0; i < PQntuples(result); i++)
         write_format(&plan, "%s\n", PQgetvalue(result, i, 0));
@@ -723,16 +794,23 @@ static void a_page_is_one_walk_along_the_index_however_large_it_is(void **state)
     static const char *const item[] = {"1000"};
     static const char *const line[] = {"10", "c9"};
     static const char *const part[] = {"2024-03-01", "77"};
+    static const char *const item_end[] = {"2000"};
+    static const char *const line_end[] = {"20", "c1"};
 
     (void)state;
     begin_migration("plans", "{}",
                     ITEMS_AND_LINES
                     "  - {id: parts, from: public.parts, to: [{table: public.parts}]}\n");
-    expect_index_walk(explain("items", item, 200000), "Index Cond: (id > '1000'::bigint)");
-    expect_index_walk(explain("lines", line, 200000),
+    expect_index_walk(explain("items", item, NULL, 200000), "Index Cond: (id > '1000'::bigint)");
+    expect_index_walk(explain("lines", line, NULL, 200000),
                       "Index Cond: (ROW(item_id, code) > ROW('10'::bigint, 'c9'::text))");
-    expect_index_walk(explain("parts", part, 200000),
+    expect_index_walk(explain("parts", part, NULL, 200000),
                       "Index Cond: (ROW(day, id) > ROW('2024-03-01'::date, '77'::bigint))");
+    expect_index_walk(explain("items", item, item_end, 200000),
+                      "Index Cond: ((id > '1000'::bigint) AND (id <= '2000'::bigint))");
+    expect_index_walk(explain("lines", line, line_end, 200000),
+                      "Index Cond: ((ROW(item_id, code) > ROW('10'::bigint, 'c9'::text)) AND "
+                      "(ROW(item_id, code) <= ROW('20'::bigint, 'c1'::text)))");
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, end_migration)
@@ -742,6 +820,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_page_is_one_walk_along_the_index_however_large_it_is),
         TEST(killed_at_every_place_it_sends_every_row_under_numbers_a_fence_accepts),
+        TEST(a_large_table_is_read_in_ranges_and_each_row_once),
+        TEST(a_killed_producer_goes_on_with_the_same_ranges),
         TEST(children_wait_for_the_barrier_behind_their_parents),
         TEST(a_signal_ends_it_with_a_checkpoint_and_the_next_start_goes_on),
         TEST(a_higher_claim_ends_it),

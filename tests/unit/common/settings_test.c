@@ -155,6 +155,7 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(settings->backfill_page_rows, 0);
     assert_int_equal(settings->backfill_page_ms, 300);
     assert_int_equal(settings->backfill_threads, 4);
+    assert_int_equal(settings->backfill_range_rows, 50000);
     assert_int_equal(settings->backfill_rate, 0);
     assert_int_equal(settings->backfill_checkpoint_ms, 1000);
     assert_int_equal(settings->backfill_queue_bytes, 64 << 20);
@@ -179,8 +180,8 @@ static void every_setting_can_be_given(void **state)
              "  allow_unsafe: true, max_message_bytes: 2MB, oversize: stop, small_rows: 0}\n"
              "run: {workers: 256}\n"
              "log: {format: json, level: error, file: run.log}\n"
-             "backfill: {page: 500, page_time: 1s, threads: 64, rate: 42000, checkpoint: 10min,\n"
-             "  queue_bytes: 1GiB, max_source_lag: 2h}\n"
+             "backfill: {page: 500, page_time: 1s, threads: 64, range_rows: 7, rate: 42000,\n"
+             "  checkpoint: 10min, queue_bytes: 1GiB, max_source_lag: 2h}\n"
              "apply: {batch_rows: 1, batch_bytes: 64kB, batch_wait: 0, retries: 0,\n"
              "  retry_delay: 10ms, max_error_rate: 12.5%, max_errors: 0, fetch_bytes: 2000000,\n"
              "  statement_timeout: 24h}\n"
@@ -200,6 +201,7 @@ static void every_setting_can_be_given(void **state)
     assert_int_equal(settings->backfill_page_rows, 500);
     assert_int_equal(settings->backfill_page_ms, 1000);
     assert_int_equal(settings->backfill_threads, 64);
+    assert_int_equal(settings->backfill_range_rows, 7);
     assert_int_equal(settings->backfill_rate, 42000);
     assert_int_equal(settings->backfill_checkpoint_ms, 600000);
     assert_int_equal(settings->backfill_queue_bytes, 1 << 30);

@@ -132,11 +132,13 @@ static void a_checkpoint_says_again_what_was_written(void **state)
 {
     struct fixture *f = *state;
     const char *cursor[] = {"42", "tab\tquote\"ä", "\xff\xfe not UTF-8"};
+    struct range_state all = {.cursor_count = 3, .cursor = cursor, .ended = true};
+    struct range_state none = {0};
     struct table_state tables[] = {
         {.id = "users",
          .done = true,
-         .cursor_count = 3,
-         .cursor = cursor,
+         .ranges_count = 1,
+         .ranges = &all,
          .progress = {.rows_read = 5,
                       .rows_enqueued = 4,
                       .rows_dropped = 1,
@@ -146,7 +148,10 @@ static void a_checkpoint_says_again_what_was_written(void **state)
                       .last_key = {"\0\0\0\2"
                                    "42",
                                    6}}},
-        {.id = "not begun", .progress = {.last_key = BYTES_EMPTY}},
+        {.id = "not begun",
+         .ranges_count = 1,
+         .ranges = &none,
+         .progress = {.last_key = BYTES_EMPTY}},
     };
     struct partition_state partitions[] = {{"p.m.users", 0, 7}, {"p.m.users", 11, 0}};
     const struct checkpoint written = {.generation = 9,
@@ -167,9 +172,12 @@ static void a_checkpoint_says_again_what_was_written(void **state)
     assert_string_equal(read->tables[0].id, "users");
     assert_true(read->tables[0].done);
     assert_true(read->tables[0].progress.done);
-    assert_int_equal(read->tables[0].cursor_count, 3);
+    assert_int_equal(read->tables[0].ranges_count, 1);
+    assert_true(read->tables[0].ranges[0].ended);
+    assert_int_equal(read->tables[0].ranges[0].cursor_count, 3);
+    assert_int_equal(read->tables[0].ranges[0].upto_count, 0);
     for (size_t i = 0; i < 3; i++) {
-        assert_string_equal(read->tables[0].cursor[i], cursor[i]);
+        assert_string_equal(read->tables[0].ranges[0].cursor[i], cursor[i]);
     }
     const struct wire_progress *progress = &read->tables[0].progress;
     assert_int_equal(progress->rows_read, 5);
@@ -178,12 +186,78 @@ static void a_checkpoint_says_again_what_was_written(void **state)
     assert_int_equal(progress->rows_filtered, 2);
     assert_true(progress->rows_estimate == INT64_MAX);
     assert_true(bytes_equal(progress->last_key, tables[0].progress.last_key));
-    assert_int_equal(read->tables[1].cursor_count, 0);
+    assert_int_equal(read->tables[1].ranges_count, 1);
+    assert_int_equal(read->tables[1].ranges[0].cursor_count, 0);
+    assert_false(read->tables[1].ranges[0].ended);
     assert_false(read->tables[1].done);
     assert_int_equal(read->partitions_count, 2);
     assert_string_equal(read->partitions[1].topic, "p.m.users");
     assert_int_equal(read->partitions[1].partition, 11);
     assert_int_equal(read->partitions[0].acked, 7);
+}
+
+static void ranges_are_said_again_as_they_were_written(void **state)
+{
+    struct fixture *f = *state;
+    const char *first[] = {"a", "1"}, *bound[] = {"m", "7"}, *last[] = {"\xff", "8"};
+    struct range_state ranges[] = {
+        {.cursor_count = 2, .cursor = first, .upto_count = 2, .upto = bound},
+        {.cursor_count = 2, .cursor = bound, .upto_count = 2, .upto = last, .ended = true},
+        {.cursor_count = 2, .cursor = last},
+    };
+    struct table_state table = {
+        .id = "t", .ranges_count = 3, .ranges = ranges, .progress = {.last_key = BYTES_EMPTY}};
+    const struct checkpoint written = {.generation = 1, .tables_count = 1, .tables = &table};
+    claim(f, 1, "a");
+    feed_ok(f, "ckpt/1", state_checkpoint_text(&f->arena, &written));
+    const struct table_state *read = &f->fold.checkpoint.tables[0];
+    assert_int_equal(read->ranges_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(read->ranges[i].ended, i == 1);
+        assert_int_equal(read->ranges[i].cursor_count, 2);
+        assert_string_equal(read->ranges[i].cursor[0], ranges[i].cursor[0]);
+        assert_string_equal(read->ranges[i].cursor[1], ranges[i].cursor[1]);
+        assert_int_equal(read->ranges[i].upto_count, i < 2 ? 2 : 0);
+    }
+    assert_string_equal(read->ranges[1].upto[0], "\xff");
+    assert_string_equal(read->ranges[1].upto[1], "8");
+}
+
+#define PROGRESS                                                                                   \
+    "\"progress\":{\"last_key\":\"\",\"rows_dropped\":0,\"rows_enqueued\":5,"                      \
+    "\"rows_estimate\":9,\"rows_filtered\":0,\"rows_read\":5}"
+#define WITH_TABLE(members)                                                                        \
+    "{\"ended\":false,\"generation\":1,\"level\":0,\"partitions\":[],\"safe_lsn\":0,\"tables\":["  \
+    "{" members "}]}"
+
+/* As releases wrote it that had no ranges, and as a table that was not divided is written now. */
+static void a_table_that_was_not_divided_has_a_cursor_and_no_ranges(void **state)
+{
+    static const char text[] =
+        WITH_TABLE("\"cursor\":[\"42\"],\"done\":false,\"id\":\"t\"," PROGRESS);
+    struct fixture *f = *state;
+    claim(f, 1, "a");
+    feed_ok(f, "ckpt/1", text);
+    const struct table_state *read = &f->fold.checkpoint.tables[0];
+    assert_int_equal(read->ranges_count, 1);
+    assert_false(read->ranges[0].ended);
+    assert_int_equal(read->ranges[0].cursor_count, 1);
+    assert_string_equal(read->ranges[0].cursor[0], "42");
+    assert_int_equal(read->ranges[0].upto_count, 0);
+    assert_string_equal(state_checkpoint_text(&f->arena, &f->fold.checkpoint), text);
+}
+
+/* A release that has no ranges would begin anew at a cursor that is not there. */
+static void a_divided_table_has_no_cursor_that_older_releases_would_take(void **state)
+{
+    static const char text[] = WITH_TABLE(
+        "\"done\":false,\"id\":\"t\"," PROGRESS ",\"ranges\":["
+        "{\"cursor\":[],\"ended\":true,\"upto\":[\"7\"]},{\"cursor\":[\"7\"],\"ended\":false,"
+        "\"upto\":[]}]");
+    struct fixture *f = *state;
+    claim(f, 1, "a");
+    feed_ok(f, "ckpt/1", text);
+    assert_string_equal(state_checkpoint_text(&f->arena, &f->fold.checkpoint), text);
 }
 
 static void the_texts_are_stable(void **state)
@@ -201,7 +275,9 @@ static void many_checkpoints_take_the_memory_of_one(void **state)
 {
     struct fixture *f = *state;
     claim(f, 1, "a");
-    struct table_state table = {.id = "t", .progress = {.last_key = BYTES_EMPTY}};
+    struct range_state range = {0};
+    struct table_state table = {
+        .id = "t", .ranges_count = 1, .ranges = &range, .progress = {.last_key = BYTES_EMPTY}};
     const struct checkpoint written = {.generation = 1, .tables_count = 1, .tables = &table};
     const char *text = state_checkpoint_text(&f->arena, &written);
     feed_ok(f, "ckpt/1", text);
@@ -274,6 +350,20 @@ static void a_damaged_checkpoint_stops_instead_of_being_half_read(void **state)
         "\"partitions\":[{\"topic\":{\"hex\":\"ff\"},\"partition\":0,\"acked\":0}]}",
         TABLE("\"id\":{\"hex\":\"ff\"},\"cursor\":[]"),
         TABLE("\"id\":\"t\",\"cursor\":[{\"hex\":\"610062\"}]"), /* a NUL */
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS),
+        WITH_TABLE("\"cursor\":[1],\"done\":false,\"id\":\"t\"," PROGRESS),
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS ",\"ranges\":[]"),
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS ",\"ranges\":{}"),
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS
+                   ",\"ranges\":[{\"cursor\":[],\"ended\":false}]"),
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS
+                   ",\"ranges\":[{\"cursor\":[],\"ended\":0,\"upto\":[]}]"),
+        /* The last range has an end of its own; one before it has none. */
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS
+                   ",\"ranges\":[{\"cursor\":[],\"ended\":false,\"upto\":[\"1\"]}]"),
+        WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS
+                   ",\"ranges\":[{\"cursor\":[],\"ended\":false,\"upto\":[]},"
+                   "{\"cursor\":[],\"ended\":false,\"upto\":[]}]"),
     };
     struct fixture *f = *state;
     claim(f, 1, "a");
@@ -298,6 +388,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_checkpoint_before_its_claim_does_not_count, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_says_again_what_was_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(ranges_are_said_again_as_they_were_written, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_table_that_was_not_divided_has_a_cursor_and_no_ranges,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_divided_table_has_no_cursor_that_older_releases_would_take, setup, teardown),
         cmocka_unit_test_setup_teardown(the_texts_are_stable, setup, teardown),
         cmocka_unit_test_setup_teardown(many_checkpoints_take_the_memory_of_one, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_records_stop, setup, teardown),

@@ -153,10 +153,11 @@ static void a_record_holds_cursors_counters_level_and_acknowledged_sequences(voi
     assert_int_equal(fold.checkpoint.tables_count, 2);
     assert_string_equal(fold.checkpoint.tables[0].id, "users");
     assert_true(fold.checkpoint.tables[0].done);
-    assert_int_equal(fold.checkpoint.tables[0].cursor_count, 1);
-    assert_string_equal(fold.checkpoint.tables[0].cursor[0], "4711");
+    assert_int_equal(fold.checkpoint.tables[0].ranges_count, 1);
+    assert_int_equal(fold.checkpoint.tables[0].ranges[0].cursor_count, 1);
+    assert_string_equal(fold.checkpoint.tables[0].ranges[0].cursor[0], "4711");
     assert_int_equal(fold.checkpoint.tables[0].progress.rows_read, 100);
-    assert_int_equal(fold.checkpoint.tables[1].cursor_count, 0);
+    assert_int_equal(fold.checkpoint.tables[1].ranges[0].cursor_count, 0);
     assert_false(fold.checkpoint.tables[1].done);
     assert_int_equal(fold.checkpoint.tables[1].progress.rows_estimate, 20);
     assert_int_equal(fold.checkpoint.partitions_count, FIXTURE_PARTITIONS);
@@ -180,18 +181,70 @@ static void a_later_generation_goes_on_where_the_record_stands(void **state)
                                            1, &w.arena));
     checkpointer_init(&next, &w.fixture.run, 4, &w.arena);
     assert_true(checkpointer_resume(&next, &fold.checkpoint, &w.err));
-    assert_true(bytes_equal(buffer_bytes(&next.tables[0].key), key_of("4711")));
+    assert_true(bytes_equal(table_position_key(&next.tables[0]), key_of("4711")));
     assert_int_equal(next.tables[0].progress.rows_read, 100);
-    assert_int_equal(next.tables[1].key.len, 0);
+    assert_false(table_position_is_begun(&next.tables[1]));
     assert_true(next.ended);
     assert_false(next.changed);
     checkpointer_release(&next);
     state_fold_release(&fold);
 }
 
+static void add_range_page(uint64_t position, size_t range, const char *key, bool ended)
+{
+    const struct candidate candidate = {
+        .kind = CANDIDATE_PAGE,
+        .position = position,
+        .table = 0,
+        .range = range,
+        .key = key == NULL ? BYTES_EMPTY : key_of(key),
+        .range_ended = ended,
+        .progress = {.rows_read = position, .rows_enqueued = position},
+    };
+
+    assert_true(checkpointer_add(&w.checkpointer, &candidate, &w.err));
+}
+
+static void ranges_and_their_cursors_are_part_of_the_record(void **state)
+{
+    const struct bytes bounds[] = {key_of("100"), key_of("200")};
+    struct checkpointer next;
+    struct state_fold fold;
+
+    (void)state;
+    checkpointer_divide(&w.checkpointer, 0, bounds, 2);
+    assert_true(w.checkpointer.changed);
+    add_range_page(1, 1, "150", false);
+    add_range_page(2, 0, "100", true);
+    add_range_page(3, 2, "250", false);
+    checkpointer_advance(&w.checkpointer, 2);
+    fold_record(&fold, checkpointer_record(&w.checkpointer, (const uint64_t[FIXTURE_PARTITIONS]){0},
+                                           1, &w.arena));
+    assert_int_equal(fold.checkpoint.tables[0].ranges_count, 3);
+    assert_true(bytes_equal(fold.checkpoint.tables[0].progress.last_key, key_of("150")));
+
+    checkpointer_init(&next, &w.fixture.run, 4, &w.arena);
+    assert_true(checkpointer_resume(&next, &fold.checkpoint, &w.err));
+    const struct table_position *table = &next.tables[0];
+    assert_int_equal(table->ranges_count, 3);
+    assert_true(table->ranges[0].ended);
+    assert_true(bytes_equal(buffer_bytes(&table->ranges[0].upto), key_of("100")));
+    assert_false(table->ranges[1].ended);
+    assert_true(bytes_equal(buffer_bytes(&table->ranges[1].key), key_of("150")));
+    assert_true(bytes_equal(buffer_bytes(&table->ranges[1].upto), key_of("200")));
+    /* What was not durable is read again, from where the range begins. */
+    assert_true(bytes_equal(buffer_bytes(&table->ranges[2].key), key_of("200")));
+    assert_int_equal(table->ranges[2].upto.len, 0);
+    assert_int_equal(table->progress.rows_read, 2);
+    checkpointer_release(&next);
+    state_fold_release(&fold);
+}
+
 static void a_record_of_another_plan_is_refused(void **state)
 {
-    struct table_state table = {.id = "orders"};
+    const char *values[] = {"1", "2"};
+    struct range_state ranges[RANGES_MAX + 1] = {{.cursor_count = 0}};
+    struct table_state table = {.id = "orders", .ranges_count = 1, .ranges = ranges};
     const struct checkpoint saved = {.tables_count = 1, .tables = &table};
 
     (void)state;
@@ -200,11 +253,16 @@ static void a_record_of_another_plan_is_refused(void **state)
                         "checkpoint has table \"orders\", which the plan does not have");
     assert_string_equal(w.err.code, "STATE_FOREIGN");
     table.id = "users";
-    table.cursor_count = 2;
+    ranges[0].cursor = values;
+    ranges[0].cursor_count = 2;
     assert_false(checkpointer_resume(&w.checkpointer, &saved, &w.err));
     assert_string_equal(w.err.text,
                         "checkpoint has 2 key values for table \"users\", the plan has 1");
     assert_int_equal(w.err.exit_code, EXIT_STATE);
+    table.ranges_count = RANGES_MAX + 1;
+    assert_false(checkpointer_resume(&w.checkpointer, &saved, &w.err));
+    assert_string_equal(
+        w.err.text, "checkpoint has 257 ranges of table \"users\", more than the 256 there may be");
 }
 
 static void a_key_beyond_any_index_is_refused(void **state)
@@ -229,6 +287,7 @@ int main(void)
         TEST(a_record_that_was_not_written_is_due_again),
         TEST(a_record_holds_cursors_counters_level_and_acknowledged_sequences),
         TEST(a_later_generation_goes_on_where_the_record_stands),
+        TEST(ranges_and_their_cursors_are_part_of_the_record),
         TEST(a_record_of_another_plan_is_refused),
         TEST(a_key_beyond_any_index_is_refused),
     };

@@ -106,6 +106,17 @@ static void a_fixed_size_is_halved_by_a_timeout_and_comes_back(void **state)
     assert_int_equal(size.rows, 500);
 }
 
+static void a_range_begins_with_the_pages_of_the_one_before(void **state)
+{
+    struct page_size size = adapted();
+
+    (void)state;
+    page_size_resume(&size, 0);
+    assert_int_equal(size.rows, 2000);
+    page_size_resume(&size, 64000);
+    assert_int_equal(size.rows, 64000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +128,7 @@ int main(void)
         cmocka_unit_test(a_page_never_asks_for_more_than_the_bound_or_less_than_a_row),
         cmocka_unit_test(a_timeout_halves_down_to_one_row_and_then_fails),
         cmocka_unit_test(a_fixed_size_is_halved_by_a_timeout_and_comes_back),
+        cmocka_unit_test(a_range_begins_with_the_pages_of_the_one_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

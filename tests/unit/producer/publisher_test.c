@@ -18,6 +18,7 @@
 #define GENERATION   5
 #define LSN          0x1234
 #define QUEUE_SMALL  "100" /* messages: a page of a few hundred does not fit */
+#define FEEDER_ROWS  120   /* more than the queue holds, so that each of them has a tail */
 #define MESSAGES_MAX 2000
 #define WAIT_MS      20000
 
@@ -111,7 +112,7 @@ static bool send_page(uint64_t rows_read)
     struct candidate candidate = {
         .kind = CANDIDATE_PAGE,
         .key = w.page.last_key,
-        .progress = {.rows_read = rows_read, .rows_enqueued = rows_read},
+        .rows = rows_read,
     };
 
     return publisher_page(&w.publisher, &w.page, LSN, &candidate, &w.err);
@@ -238,6 +239,128 @@ static void a_full_queue_loses_nothing_and_keeps_the_order(void **state)
     }
     assert_int_equal(rows, 1500);
 }
+
+/* ---- several threads on one topic ---- */
+
+struct feeder {
+    struct page page;
+    struct arena arena;
+    pthread_t thread;
+    size_t range;
+    bool sent;
+};
+
+static void *feed(void *context)
+{
+    struct feeder *feeder = context;
+    struct candidate candidate = {.kind = CANDIDATE_PAGE,
+                                  .range = feeder->range,
+                                  .key = feeder->page.last_key,
+                                  .rows = feeder->page.rows};
+
+    feeder->sent = publisher_page(&w.publisher, &feeder->page, LSN, &candidate, &(struct error){0});
+    return NULL;
+}
+
+static void feeder_start(struct feeder *feeder, size_t range)
+{
+    char line[64];
+    bool full;
+
+    feeder->range = range;
+    arena_init(&feeder->arena, (size_t)1 << 20);
+    page_init(&feeder->page, &w.fixture.topics[0], &w.fixture.settings, 1 << 20, &feeder->arena);
+    page_reset(&feeder->page);
+    for (size_t i = 0; i < FEEDER_ROWS; i++) {
+        (void)snprintf(line, sizeof(line), "%zu\tname", 1000 * range + i);
+        assert_true(page_add_line(&feeder->page, bytes_of(line), &full, &w.err));
+    }
+    assert_int_equal(pthread_create(&feeder->thread, NULL, feed, feeder), 0);
+}
+
+static void feeder_end(struct feeder *feeder)
+{
+    assert_int_equal(pthread_join(feeder->thread, NULL), 0);
+    assert_true(feeder->sent);
+    page_release(&feeder->page);
+    arena_release(&feeder->arena);
+}
+
+static uint64_t rows_noted(void)
+{
+    uint64_t rows;
+
+    assert_int_equal(pthread_mutex_lock(&w.publisher.lock), 0);
+    rows = w.publisher.topics[0].position.progress.rows_read;
+    assert_int_equal(pthread_mutex_unlock(&w.publisher.lock), 0);
+    return rows;
+}
+
+/* Each of them has a tail most of the time; the others must not number theirs before it is out. */
+static void threads_that_feed_one_topic_keep_the_order_in_a_full_queue(void **state)
+{
+    const struct bytes bounds[] = {BYTES_LITERAL("\0\0\0\3"
+                                                 "999"),
+                                   BYTES_LITERAL("\0\0\0\4"
+                                                 "1999")};
+    int64_t deadline_ms = clock_ms() + WAIT_MS;
+    struct feeder feeders[3];
+    size_t rows = 0;
+
+    (void)state;
+    say_hello();
+    publisher_divide(&w.publisher, 0, bounds, 2);
+    for (size_t i = 0; i < 3; i++) {
+        feeder_start(&feeders[i], i);
+    }
+    while (rows_noted() < (uint64_t)3 * FEEDER_ROWS) {
+        assert_true(publisher_poll(&w.publisher, 1, &w.err));
+        assert_true(clock_ms() < deadline_ms);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        feeder_end(&feeders[i]);
+    }
+    poll_until_idle();
+    for (int32_t p = 0; p < 3; p++) {
+        read_partition(0, p);
+        rows += check_sequences();
+    }
+    assert_int_equal(rows, 3 * FEEDER_ROWS);
+}
+
+static void end_range(size_t range, struct candidate *ret_candidate)
+{
+    *ret_candidate = (struct candidate){.kind = CANDIDATE_PAGE,
+                                        .range = range,
+                                        .key = BYTES_LITERAL("\0\0\0\1"
+                                                             "3"),
+                                        .range_ended = true};
+    assert_true(publisher_note(&w.publisher, ret_candidate, &w.err));
+}
+
+static void a_table_is_done_with_the_last_of_its_ranges_and_only_then(void **state)
+{
+    const struct bytes bounds[] = {BYTES_LITERAL("\0\0\0\1"
+                                                 "3")};
+    struct candidate candidate;
+
+    (void)state;
+    say_hello();
+    assert_int_equal(publisher_ranges(&w.publisher, 0), 0);
+    publisher_divide(&w.publisher, 0, bounds, 1);
+    assert_int_equal(publisher_ranges(&w.publisher, 0), 2);
+    end_range(1, &candidate);
+    assert_false(candidate.progress.done);
+    assert_int_equal(candidate.progress.rows_estimate, 10);
+    assert_false(publisher_table_is_ended(&w.publisher, 0));
+    end_range(0, &candidate);
+    assert_true(candidate.progress.done);
+    assert_int_equal(candidate.progress.rows_estimate, 0);
+    assert_true(publisher_table_is_ended(&w.publisher, 0));
+    assert_true(w.publisher.checkpointer.tables[0].progress.done);
+}
+
+/* ---- control messages ---- */
 
 static void heartbeats_come_each_second_where_data_flowed_else_every_five(void **state)
 {
@@ -405,6 +528,8 @@ int main(void)
         TEST(hello_says_what_the_checkpoint_had_acknowledged),
         TEST(a_page_arrives_in_order_with_contiguous_sequences_and_its_lsn),
         TEST(a_full_queue_loses_nothing_and_keeps_the_order),
+        TEST(threads_that_feed_one_topic_keep_the_order_in_a_full_queue),
+        TEST(a_table_is_done_with_the_last_of_its_ranges_and_only_then),
         TEST(heartbeats_come_each_second_where_data_flowed_else_every_five),
         TEST(a_barrier_reaches_every_partition_and_nothing_follows_the_end_barrier),
         TEST(a_checkpoint_waits_for_the_acknowledgement_of_its_page),
