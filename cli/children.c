@@ -51,6 +51,53 @@ struct child *children_add(struct children *children, const char *name, const ch
     return child;
 }
 
+/* ---- coming and going ---- */
+
+static bool is_at_work(const struct child *child)
+{
+    return child->worker && !child->leaving && !child->finished;
+}
+
+size_t children_workers(const struct children *children)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < children->count; i++) {
+        count += is_at_work(&children->list[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+struct child *children_leave(struct children *children)
+{
+    for (size_t i = children->count; i-- > 0;) {
+        struct child *child = &children->list[i];
+        if (!is_at_work(child)) {
+            continue;
+        }
+        child->leaving = true;
+        child->finished = child->pid == 0; /* it would have been started again later */
+        if (child->pid != 0) {
+            (void)kill(child->pid, SIGTERM); /* it may just have ended */
+        }
+        return child;
+    }
+    return NULL;
+}
+
+struct child *children_return(struct children *children)
+{
+    for (size_t i = 0; i < children->count; i++) {
+        struct child *child = &children->list[i];
+        if (child->worker && child->finished) {
+            child->leaving = child->finished = false;
+            child->start_at_ms = 0;
+            child->restarts_count = 0;
+            return child;
+        }
+    }
+    return NULL;
+}
+
 /* ---- starting ---- */
 
 /* Signals are blocked here (shutdown.h); a child begins with them as any program does. */
@@ -96,9 +143,21 @@ static bool may_restart(struct child *child)
     return true;
 }
 
+/* It did as it was told, or would not and was killed: both are no reason to end the run. */
+static bool has_left(const struct child *child, int status)
+{
+    return child->leaving && (WIFSIGNALED(status) || WEXITSTATUS(status) == EXIT_SIGTERM);
+}
+
 static bool ended(struct child *child, int status, struct error *err)
 {
     child->pid = 0;
+    if (has_left(child, status)) {
+        child->finished = true;
+        log_event(LEVEL_WARN, "child_ended", F_STR("child", child->name),
+                  F_INT("exit", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : EXIT_SIGTERM));
+        return true;
+    }
     if (WIFSIGNALED(status)) {
         log_event(LEVEL_WARN, "child_killed", F_STR("child", child->name),
                   F_INT("signal", WTERMSIG(status)));

@@ -9,6 +9,7 @@
 #include "common/program.h"
 #include "common/shutdown.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@
 const struct option_spec run_option_specs[] = {
     {"until", 0, OPTION_TEXT, "STEP", "where to end: backfilled (default) or verified",
      offsetof(struct run_options, until), false},
-    {"workers", 0, OPTION_COUNT, "N", "how many workers to start (default: run.workers)",
+    {"workers", 0, OPTION_COUNT, "N",
+     "how many workers to start (default: run.workers); later SIGUSR1 starts one more, and SIGUSR2 "
+     "lets one leave",
      offsetof(struct run_options, workers), false},
     {"allow-unsafe-kafka", 0, OPTION_FLAG, NULL,
      "accept topics with one replica, as topics.allow_unsafe: true does",
@@ -44,6 +47,7 @@ struct job {
     struct pg target;
     struct arena *arena;
     struct children children;
+    const char *worker_program;
     struct progress progress;
     int64_t ledger_read_ms;
     int64_t began_ms;
@@ -107,12 +111,23 @@ static const char **child_argv(const struct job *job, const char *program, const
     return argv;
 }
 
+/* Named after its place among the children; the producer has the first. */
+static struct child *add_worker(struct job *job)
+{
+    const char *name = arena_must_printf(job->arena, "worker-%zu", job->children.count);
+    struct child *child =
+        children_add(&job->children, name, child_argv(job, job->worker_program, "--name", name),
+                     WORKER_RESTART_MS);
+    child->worker = true;
+    return child;
+}
+
 static bool add_children(struct job *job, struct error *err)
 {
     const char *producer = children_program(job->arena, "rowhaul-producer", err);
-    const char *worker =
+    job->worker_program =
         producer == NULL ? NULL : children_program(job->arena, "rowhaul-worker", err);
-    if (worker == NULL) {
+    if (job->worker_program == NULL) {
         return false;
     }
     (void)setenv("ROWHAUL_PARENT_PID", arena_must_printf(job->arena, "%ld", (long)getpid()), 1);
@@ -121,11 +136,46 @@ static bool add_children(struct job *job, struct error *err)
     uint64_t workers =
         job->options->workers != 0 ? job->options->workers : job->config.settings.run_workers;
     for (uint64_t i = 1; i <= workers; i++) {
-        const char *name = arena_must_printf(job->arena, "worker-%llu", (unsigned long long)i);
-        (void)children_add(&job->children, name, child_argv(job, worker, "--name", name),
-                           WORKER_RESTART_MS);
+        (void)add_worker(job);
     }
     return true;
+}
+
+static void let_worker_come(struct job *job)
+{
+    struct child *child = children_return(&job->children);
+    if (child == NULL && job->children.count < CHILDREN_MAX) {
+        child = add_worker(job);
+    }
+    if (child == NULL) {
+        log_event(LEVEL_WARN, "workers_kept", F_INT("workers", children_workers(&job->children)));
+        return;
+    }
+    log_event(LEVEL_INFO, "worker_added", F_STR("child", child->name),
+              F_INT("workers", children_workers(&job->children)));
+}
+
+/* The last one stays: without it the run would wait for ever. */
+static void let_worker_leave(struct job *job)
+{
+    struct child *child =
+        children_workers(&job->children) > 1 ? children_leave(&job->children) : NULL;
+    if (child == NULL) {
+        log_event(LEVEL_WARN, "workers_kept", F_INT("workers", children_workers(&job->children)));
+        return;
+    }
+    log_event(LEVEL_INFO, "worker_removed", F_STR("child", child->name),
+              F_INT("workers", children_workers(&job->children)));
+}
+
+static void heed_signals(struct job *job)
+{
+    for (unsigned i = shutdown_user_signals(SIGUSR1); i > 0; i--) {
+        let_worker_come(job);
+    }
+    for (unsigned i = shutdown_user_signals(SIGUSR2); i > 0; i--) {
+        let_worker_leave(job);
+    }
 }
 
 /* ---- following ---- */
@@ -164,6 +214,7 @@ static bool follow(struct job *job, struct error *err)
         if (shutdown_requested()) {
             return error_set(err, ERROR_RETRY, "interrupted");
         }
+        heed_signals(job);
         if (!children_tend(&job->children, err)) {
             return false;
         }

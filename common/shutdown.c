@@ -21,6 +21,7 @@
 
 static atomic_int requested_signal;  /* 0 = none */
 static _Atomic int64_t requested_ms; /* clock_ms() of the first request */
+static atomic_uint user_signals[2];  /* SIGUSR1, SIGUSR2 */
 
 void shutdown_request(int signal_number)
 {
@@ -50,8 +51,23 @@ static int64_t since_request_ms(void)
     return clock_ms() - atomic_load(&requested_ms);
 }
 
+static atomic_uint *user_signal(int signal_number)
+{
+    REQUIRE(signal_number == SIGUSR1 || signal_number == SIGUSR2);
+    return &user_signals[signal_number == SIGUSR1 ? 0 : 1];
+}
+
+unsigned shutdown_user_signals(int signal_number)
+{
+    return atomic_exchange(user_signal(signal_number), 0);
+}
+
 static void note_signal(int signal_number)
 {
+    if (signal_number == SIGUSR1 || signal_number == SIGUSR2) {
+        atomic_fetch_add(user_signal(signal_number), 1);
+        return;
+    }
     if (shutdown_requested() && since_request_ms() > SAME_REQUEST_MS) {
         _exit(EXIT_BY_SIGNAL + signal_number);
     }
@@ -84,6 +100,8 @@ void shutdown_init(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGUSR2);
     REQUIRE(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
     REQUIRE(sigaction(SIGPIPE, &ignore, NULL) == 0);
     REQUIRE(pthread_create(&thread, NULL, wait_for_signals, &signals) == 0);

@@ -120,6 +120,34 @@ static void a_second_signal_leaves_at_once(void **state)
     assert_int_equal(exit_code_of(be_signalled_again_later), 128 + SIGINT);
 }
 
+static void wait_for_user_signal(int signal_number)
+{
+    for (int i = 0; i < 500; i++) {
+        if (shutdown_user_signals(signal_number) > 0)
+            return;
+        clock_sleep_ms(10);
+    }
+    _exit(NOT_SEEN);
+}
+
+static void be_told_something(void)
+{
+    shutdown_init();
+    (void)kill(getpid(), SIGUSR1);
+    wait_for_user_signal(SIGUSR1);
+    if (shutdown_user_signals(SIGUSR1) != 0 || shutdown_user_signals(SIGUSR2) != 0)
+        _exit(1);
+    (void)kill(getpid(), SIGUSR2);
+    wait_for_user_signal(SIGUSR2);
+    _exit(shutdown_requested() ? 2 : 0);
+}
+
+static void user_signals_are_counted_and_end_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_of(be_told_something), 0);
+}
+
 static void write_into_a_closed_pipe(void)
 {
     int ends[2];
@@ -210,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_signal_becomes_the_flag),
         cmocka_unit_test(the_same_request_by_two_roads_is_one),
         cmocka_unit_test(a_second_signal_leaves_at_once),
+        cmocka_unit_test(user_signals_are_counted_and_end_nothing),
         cmocka_unit_test(a_closed_pipe_is_an_error_not_a_death),
         cmocka_unit_test(a_child_whose_parent_is_gone_does_not_start),
         cmocka_unit_test(a_child_dies_with_its_parent),

@@ -319,23 +319,22 @@ static void foreign_records_stop(void **state)
     assert_int_equal(f->fold.next_offset, 0);
 }
 
-#define TABLE(members)                                                                             \
-    "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"partitions\":[],"              \
-    "\"tables\":[{\"done\":false," members ",\"progress\":{\"rows_read\":0,\"rows_enqueued\":0,"   \
-    "\"rows_dropped\":0,\"rows_filtered\":0,\"rows_estimate\":0,\"last_key\":\"\"}}]}"
-
 static void a_cursor_may_hold_bytes_that_are_no_utf8(void **state)
 {
     struct fixture *f = *state;
     claim(f, 1, "a");
-    feed_ok(f, "ckpt/1", TABLE("\"id\":\"t\",\"cursor\":[{\"hex\":\"ff\"}]"));
-    assert_string_equal(f->fold.checkpoint.tables[0].cursor[0], "\xff");
+    feed_ok(f, "ckpt/1",
+            WITH_TABLE("\"done\":false,"
+                       "\"id\":\"t\",\"cursor\":[{\"hex\":\"ff\"}]"
+                       "," PROGRESS));
+    assert_string_equal(f->fold.checkpoint.tables[0].ranges[0].cursor[0], "\xff");
 }
 
 static void a_damaged_checkpoint_stops_instead_of_being_half_read(void **state)
 {
     static const char *const values[] = {
-        "{}", "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[]}",
+        "{}",
+        "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[]}",
         "{\"generation\":1,\"safe_lsn\":-1,\"level\":0,\"ended\":false,\"tables\":[],"
         "\"partitions\":[]}",
         "{\"generation\":1,\"safe_lsn\":0,\"level\":4294967296,\"ended\":false,\"tables\":[],"
@@ -348,8 +347,12 @@ static void a_damaged_checkpoint_stops_instead_of_being_half_read(void **state)
         /* Names are UTF-8: in hex they could not be written again. */
         "{\"generation\":1,\"safe_lsn\":0,\"level\":0,\"ended\":false,\"tables\":[],"
         "\"partitions\":[{\"topic\":{\"hex\":\"ff\"},\"partition\":0,\"acked\":0}]}",
-        TABLE("\"id\":{\"hex\":\"ff\"},\"cursor\":[]"),
-        TABLE("\"id\":\"t\",\"cursor\":[{\"hex\":\"610062\"}]"), /* a NUL */
+        WITH_TABLE("\"done\":false,"
+                   "\"id\":{\"hex\":\"ff\"},\"cursor\":[]"
+                   "," PROGRESS),
+        WITH_TABLE("\"done\":false,"
+                   "\"id\":\"t\",\"cursor\":[{\"hex\":\"610062\"}]"
+                   "," PROGRESS), /* a NUL */
         WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS),
         WITH_TABLE("\"cursor\":[1],\"done\":false,\"id\":\"t\"," PROGRESS),
         WITH_TABLE("\"done\":false,\"id\":\"t\"," PROGRESS ",\"ranges\":[]"),
