@@ -75,7 +75,8 @@ static void show_progress(struct lane *lane)
 static bool take_run(struct lane *lane, struct error *err)
 {
     int timeout_ms = wait_ms(lane);
-    for (int i = 0; i < MESSAGES_RUN && !lane->assignment.pending; i++) {
+    /* A message that was not taken for a shutdown must not be followed by the next one: a gap. */
+    for (int i = 0; i < MESSAGES_RUN && !lane->assignment.pending && !shutdown_requested(); i++) {
         RH_AUTO(message_destroy)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(lane->assignment.consumer, timeout_ms);
         if (message == NULL) {
