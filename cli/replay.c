@@ -43,7 +43,8 @@ struct replaying {
     /* watching: when something changed last, and what it looked like */
     char seen[64];
     int64_t seen_ms;
-    bool alone; /* a worker had to be started */
+    bool alone;   /* a worker had to be started */
+    bool refused; /* one that was started has ended with EXIT_STATE */
 };
 
 /* ---- what was asked for ---- */
@@ -248,6 +249,12 @@ static bool start_worker(struct replaying *replaying, int32_t partition, struct 
     int code = children_wait(argv, err);
     replaying->seen_ms = clock_ms();
     if (code == EXIT_DONE || shutdown_requested()) {
+        return true;
+    }
+    /* Once may mean that others came meanwhile and own the partition: they do what was asked. */
+    if (code == EXIT_STATE && !replaying->refused) {
+        replaying->refused = true;
+        replaying->alone = false;
         return true;
     }
     return error_stop(err, (enum exit_code)code, "RH-7012",

@@ -177,6 +177,28 @@ def it_is_safe_beside_workers_that_die(parts):
     migration.check_written_once()
 
 
+def workers_that_come_meanwhile_end_it(parts):
+    source, target, migration = migration_of(
+        parts,
+        backfill={"rate": 3000, "page": 300},
+        apply={"batch_rows": 200, "batch_bytes": "4KiB"},
+    )
+    run = migration.start("rowhaul", "run")
+    migration.wait_accepted(3000, process=run)
+    check_equal(run.terminate(), 143, "exit code of rowhaul run")
+    # Nobody is there, so the replay has a worker of its own; meanwhile a run takes its partition.
+    asked = migration.start(
+        "rowhaul", "replay", "--table", "items", environment={"ROWHAUL_FAILPOINTS": "after_replayed_batch=sleep:6000"}
+    )
+    asked.wait_event("child_started", 30)
+    run = migration.start("rowhaul", "run")
+    check_equal(asked.wait(90), 0, "exit code of the replay")
+    check("WORKER_FENCED" in asked.stderr, "the worker of the replay was not fenced:\n" + asked.stderr)
+    check_equal(run.wait(90), 0, "exit code of rowhaul run")
+    same_rows(source, EXPECTED, target, ACTUAL)
+    migration.check_ledger()
+
+
 def a_killed_replay_is_begun_anew(parts):
     source, target, migration = finished(parts, apply={"batch_rows": 500})
     target.sql(DAMAGE)
@@ -285,6 +307,7 @@ main(
     a_good_target_is_not_written,
     refused_rows_arrive_when_the_target_takes_them,
     it_is_safe_beside_workers_that_die,
+    workers_that_come_meanwhile_end_it,
     a_killed_replay_is_begun_anew,
     the_newest_image_wins_whatever_the_log_holds_before_it,
     it_begins_where_it_is_told,
