@@ -28,6 +28,8 @@ POINT_PATIENCE_S = 25  # a level's end is so far away
 AWAY_S = 0.5  # how long a killed server stays away
 DONE_WITH_WARNINGS, KILLED = 1, 137
 SERVER_AWAY = {7, 8, 9}  # a run may end so while a server is away, and goes on when it is started again
+UNREACHABLE = {"RH-4001", "RH-5001", "RH-6001"}  # and says so by one of these
+OF_A_CHILD = {"RH-7005", "RH-7012"}  # whose own words stand above
 
 SOURCE = """
 create table customers (id int primary key, name text not null, status text, credit int);
@@ -113,6 +115,7 @@ class KillLoop:
         self.random = random.Random(seed)
         self.migration = self.run = self.armed = None
         self.replays = []
+        self.server_was_away = False  # while this migration ran
         self.made = []
         points = failpoints()
         self.order = points["every"] + points["creation"]
@@ -200,14 +203,24 @@ class KillLoop:
         if self.run.is_running():
             return True
         code = self.run.wait(0)
-        if code in SERVER_AWAY and self.server_was_away:
+        if self._is_excused(self.run):
             print("          the run ended with %d, started again" % code)
             self.run = self._start_run()
             return True
         check_equal(code, DONE_WITH_WARNINGS, "exit code of rowhaul run")
         return False
 
-    server_was_away = False
+    def _is_excused(self, process):
+        """It ended because a server was away, and for nothing else."""
+        if not self.server_was_away or process.wait(0) not in SERVER_AWAY:
+            return False
+        self._check_errors(process)
+        return True
+
+    def _check_errors(self, process):
+        """Also a child's end while the run was asked to leave has to be a good one."""
+        found = [event for event in process.events(level="error") if event.get("code") not in UNREACHABLE | OF_A_CHILD]
+        check_equal(found, [], "errors of " + process.label)
 
     def _pause(self):
         """Some faults come at once behind the last one, others when all is calm again."""
@@ -243,8 +256,10 @@ class KillLoop:
             self.in_a_worker.append(point)
             self.armed = None
         while self.replays:
-            code = self.replays.pop().wait(60)
-            check(code == 0 or (code in SERVER_AWAY and self.server_was_away), "a replay ended with %d" % code)
+            replay = self.replays.pop()
+            code = replay.wait(60)
+            # 1: rows were refused once more.
+            check(code in (0, DONE_WITH_WARNINGS) or self._is_excused(replay), "%s ended with %d" % (replay.label, code))
         self.server_was_away = False
 
     def _check(self, source, target):
@@ -288,7 +303,7 @@ class KillLoop:
         if code == KILLED:
             self._note(point)
             return
-        check(code in SERVER_AWAY and self.server_was_away, "a worker of its own ended with %d" % code)
+        check(self._is_excused(process), "%s ended with %d" % (process.label, code))
         self.in_a_worker.append(point)
 
     # --- faults ---------------------------------------------------------------------------------------
@@ -330,9 +345,9 @@ class KillLoop:
             raise NotNow
 
     def stop_run(self):
-        code = self.run.terminate()
-        if code != 143:  # it had just come to its end
+        if self.run.terminate() != 143:  # it had just come to its end
             raise NotNow
+        self._check_errors(self.run)
 
     def kill_run(self):
         self.run.kill9()
