@@ -495,6 +495,8 @@ static void killed_at_every_place_it_sends_every_row_under_numbers_a_fence_accep
     for (size_t i = 0; i < RH_COUNT(before_barrier); i++)
         expect_crash(before_barrier[i]);
     see_barrier(1, 0);
+    /* A checkpoint between the two barriers would spare the first and leave no second one. */
+    write_config("kills", "{page: 5000, checkpoint: 10s}", ITEMS_AND_LINES);
     for (size_t i = 0; i < RH_COUNT(after_barrier); i++)
         expect_crash(after_barrier[i]);
     expect_exit(start(""), 0);
