@@ -555,6 +555,7 @@ int command_main(const char *program, const struct command *commands, void *opti
         return answer(&parser);
     apply_environment(&parser);
     RH_FAILPOINT("at_start");
+    REQUIRE(parser.command != NULL); /* parse refuses a line without one */
     return parser.command->run(options, parser.arguments, argv);
 }
 

@@ -138,7 +138,7 @@ static void read_accounting(const PGresult *result, struct accounting *ret)
         &ret->rows_written,  &ret->bytes_applied, &ret->apply_ms,
         &ret->rejected,      &ret->parked,        &ret->oversize,
     };
-    REQUIRE(PQnfields(result) == (int)RH_COUNT(terms) && PQntuples(result) == 1);
+    REQUIRE(ret != NULL && PQnfields(result) == (int)RH_COUNT(terms) && PQntuples(result) == 1);
     for (int i = 0; i < (int)RH_COUNT(terms); i++) {
         if (terms[i] == NULL) {
             ret->backfill_done = cell(result, i) == 1;

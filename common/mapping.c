@@ -189,6 +189,7 @@ static void compile_output(const struct compiler *compiler, const struct draft_t
 static void fill_wire(const struct compiler *compiler, const struct catalog_table *source,
                       const struct source_key *key, struct plan_table *table)
 {
+    REQUIRE(source != NULL); /* without one there is a complaint */
     size_t count = source->columns_count;
     bool *used = arena_must_alloc(compiler->arena, (count + 1) * sizeof(*used));
     size_t *wire_of = arena_must_alloc(compiler->arena, (count + 1) * sizeof(*wire_of));

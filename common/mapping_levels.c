@@ -70,8 +70,9 @@ static bool graph_raise(struct graph *graph)
 static void graph_solve(struct graph *graph)
 {
     graph_close(graph);
-    while (graph_raise(graph)) {
-        continue;
+    bool changed = true;
+    while (changed) {
+        changed = graph_raise(graph);
     }
 }
 

@@ -408,7 +408,7 @@ bool pg_open(struct pg *pg, enum pg_role role, const char *url, const char *appl
                           names->name);
     }
     RH_AUTO(arena_release) struct arena scratch;
-    arena_init(&scratch, 16 * OPTIONS_BYTES_MAX);
+    arena_init(&scratch, (size_t)16 * OPTIONS_BYTES_MAX);
     const char *user_options = text_or(option_value(url_options, "options"), getenv("PGOPTIONS"));
     const char *options = session_options(role, user_options, &scratch);
     if (options == NULL) {

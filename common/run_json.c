@@ -203,6 +203,7 @@ bool run_from_json(const struct config *config, const json_t *json, struct arena
     if (!read_identity(json, arena, &run, err)) {
         return false;
     }
+    REQUIRE(run.migration != NULL && config->settings.name != NULL);
     if (strcmp(run.migration, config->settings.name) != 0) {
         return error_stop(err, EXIT_STATE, "TOPIC_FOREIGN",
                           "stored run %s belongs to migration \"%s\", not to \"%s\"", run.id_text,

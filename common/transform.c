@@ -105,7 +105,7 @@ static bool apply_rule(const struct rule *rule, struct row row, struct value *re
 static bool failed_at(const struct plan_column *column, const char **ret_rule, struct error *err)
 {
     size_t len = 0;
-    for (; column->target->name[len] != '\0' && len < sizeof(err->column) - 1; len++) {
+    for (; len < sizeof(err->column) - 1 && column->target->name[len] != '\0'; len++) {
         err->column[len] = column->target->name[len];
     }
     err->column[len] = '\0';

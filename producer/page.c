@@ -212,10 +212,10 @@ static struct bytes line_field(struct bytes line, size_t index)
 {
     const char *end = line.ptr + line.len;
     const char *from = line.ptr;
-    const char *to = from;
 
     for (size_t i = 0;; i++) {
-        for (to = from; to < end && *to != '\t';) {
+        const char *to = from;
+        while (to < end && *to != '\t') {
             to++;
         }
         if (i == index || to == end) {

@@ -229,7 +229,7 @@ static bool end_range(struct walk *walk, struct error *err)
 static bool walk_page(struct walk *walk, struct error *err)
 {
     int64_t began_ms = clock_ms();
-    struct page_info info;
+    struct page_info info = {0};
     int64_t read_ms;
 
     if (!read_page(walk, &info, err)) {
