@@ -137,12 +137,11 @@ void call_once(once_flag *flag, void (*function)(void))
 
 /*
  * The library counts references with C's atomics, in code that is not instrumented: that the last
- * one to let go of a buffer or a lock frees it, after the others, cannot be seen. Reported were
- * only free()                    in the library, of a fetched message's buffer, which we had read
- * before we destroyed the message pthread_rwlock_destroy()  of a lock of its own, which its own
- * threads had taken before Left out is what has the library as its direct caller. Our code is
- * looked at wherever it runs, in the library's callbacks too, and so are the locks that come
- * through this file.
+ * one to let go of a buffer or a lock frees it, after the others, cannot be seen. Two reports came
+ * of it: free() of a fetched message's buffer, which we had read before we destroyed the message;
+ * and pthread_rwlock_destroy() of a lock of its own, which its own threads had taken before. Left
+ * out is what has the library as its direct caller. Our code is looked at wherever it runs, in the
+ * library's callbacks too, and so are the locks that come through this file.
  */
 const char *__tsan_default_suppressions(void);
 
