@@ -41,6 +41,15 @@ static bool malformed(struct error *err, const char *kind, const char *what)
     return error_stop(err, EXIT_STATE, "WIRE_MALFORMED", "%s message %s", kind, what);
 }
 
+/* What both readers say about bytes that no writer of ours made; a version's error has its own. */
+static bool refused(struct error *err)
+{
+    bool hinted = err->code == NULL || strcmp(err->code, "WIRE_MALFORMED") != 0;
+    return hinted ? false
+                  : error_hint(err, "something else writes to this topic: take its access away, "
+                                    "then start over with rowhaul cleanup and run");
+}
+
 /* ---- header ---- */
 
 void write_wire_header(struct buffer *out, const struct wire_header *header)
@@ -135,7 +144,7 @@ static bool read_header(struct reader *reader, struct bytes value, struct wire_h
 bool read_wire_header(struct bytes value, struct wire_header *ret_header, struct error *err)
 {
     struct reader reader;
-    return read_header(&reader, value, ret_header, err);
+    return read_header(&reader, value, ret_header, err) || refused(err);
 }
 
 /* ---- tuple: ROW, DEL, and the end of OVERSIZE ---- */
@@ -314,8 +323,8 @@ static bool read_body(struct reader *reader, const char *kind, struct arena *are
     return malformed(err, kind, "is of no kind"); /* read_header lets no other kind through */
 }
 
-bool read_wire_message(struct bytes value, struct arena *arena, struct wire_message *ret_message,
-                       struct error *err)
+static bool read_all(struct bytes value, struct arena *arena, struct wire_message *ret_message,
+                     struct error *err)
 {
     struct reader reader;
     struct wire_message message = {0};
@@ -335,6 +344,12 @@ bool read_wire_message(struct bytes value, struct arena *arena, struct wire_mess
     }
     *ret_message = message;
     return true;
+}
+
+bool read_wire_message(struct bytes value, struct arena *arena, struct wire_message *ret_message,
+                       struct error *err)
+{
+    return read_all(value, arena, ret_message, err) || refused(err);
 }
 
 /* ---- run ids ---- */

@@ -42,7 +42,7 @@ static enum fence_verdict remapped(uint64_t theirs, uint64_t ours, struct error 
 static enum fence_verdict lost(struct error *err)
 {
     (void)error_hint(err, "Kafka lost acknowledged messages: check its replication and "
-                          "min.insync.replicas, then run `rowhaul rebuild`");
+                          "min.insync.replicas, then start over with rowhaul cleanup and run");
     return FENCE_FATAL;
 }
 

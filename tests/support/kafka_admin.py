@@ -2,9 +2,8 @@
 
 In:     the address of one broker that leads every partition, as the local part does.
 Out:    topics and their partitions, the ends of their logs, consumer groups; removal of both, a
-        topic's configuration.
-Never:  reads or writes messages. Never uses librdkafka, so that what it sees does not rest on what
-        rowhaul links.
+        topic's configuration; a message that somebody else sent.
+Never:  reads messages. Never uses librdkafka, so that what it sees does not rest on what rowhaul links.
 
 Each request opens a connection of its own. The versions are old ones that Kafka 2 to 4 all speak.
 Source: https://kafka.apache.org/protocol
@@ -14,6 +13,9 @@ import io
 import socket
 import struct
 
+import kafka_records
+
+PRODUCE = 0
 LIST_OFFSETS, METADATA, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 2, 3, 16, 19, 20
 DELETE_RECORDS, DELETE_GROUPS, ALTER_CONFIGS = 21, 42, 44
 TOPIC, SET = 2, 0  # in ALTER_CONFIGS: the kind of resource, the operation
@@ -171,6 +173,24 @@ class KafkaAdmin:
         for error, text in answer.array(resource):
             if error:
                 raise KafkaError("%s: %s=%s: %s" % (topic, name, value, text))
+
+    def produce(self, topic, partition, key, value):
+        """Writes a message as any client could, and returns its offset."""
+        records = kafka_records.batch(key, value)
+        of_partition = struct.pack(">ii", partition, len(records)) + records
+        body = struct.pack(">hhi", -1, -1, TIMEOUT_S * 1000)  # no transaction, all in-sync replicas
+        answer = self._ask(PRODUCE, 3, body + _array([_string(topic) + _array([of_partition])]))
+        offsets = []
+
+        def partition_answer():
+            number, error = answer.int32(), answer.int16()
+            offsets.append(answer.int64())
+            answer.int64()  # timestamp
+            if error:
+                raise KafkaError("%s:%d: error %d" % (topic, number, error))
+
+        answer.array(lambda: (answer.string(), answer.array(partition_answer)))
+        return offsets[0]
 
     def delete_groups(self, names):
         """Those whose members were killed just now stay: the broker forgets them by itself."""

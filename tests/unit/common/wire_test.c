@@ -227,6 +227,7 @@ static void refuse(struct bytes value)
     assert_int_equal(err.action, ERROR_STOP);
     assert_int_equal(err.exit_code, EXIT_STATE);
     assert_string_equal(err.code, "WIRE_MALFORMED");
+    assert_non_null(err.hint);
     assert_int_equal(message.acked, 4711);
 }
 
