@@ -43,6 +43,7 @@ static const struct failpoint {
     {"after_copy", "worker", "target rows are written, not committed"},
     {"before_reject", "worker", "a row was refused, its reject is not written"},
     {"after_parked_retry", "worker", "parked rows were tried again, COMMIT not sent"},
+    {"after_swap", "worker", "parked rows of one cycle are written together, COMMIT not sent"},
     {"after_replayed_batch", "worker",
      "a batch of a replay is committed, the request is not ended"},
     {"before_commit", "worker", "the whole batch is written, COMMIT not sent"},

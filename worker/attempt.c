@@ -48,13 +48,20 @@ static bool begin(struct attempt *attempt, struct error *err)
     return pg_run(attempt->pg, sql, err);
 }
 
-bool attempt_begin(struct attempt *attempt, bool *ret_fenced, struct error *err)
+bool attempt_start(struct attempt *attempt, struct error *err)
+{
+    forget(attempt);
+    if (!begin(attempt, err)) {
+        attempt_roll_back(attempt);
+        return false;
+    }
+    return true;
+}
+
+bool attempt_fence(struct attempt *attempt, bool *ret_fenced, struct error *err)
 {
     size_t moved = 0;
-    RH_FAILPOINT("before_batch");
-    forget(attempt);
-    if (!begin(attempt, err) ||
-        !ledger_advance(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,
+    if (!ledger_advance(attempt->pg, attempt->apply->run, attempt->touched, attempt->touched_count,
                         attempt->arena, &moved, err)) {
         attempt_roll_back(attempt);
         return false;
@@ -66,6 +73,12 @@ bool attempt_begin(struct attempt *attempt, bool *ret_fenced, struct error *err)
     }
     RH_FAILPOINT("after_fence_update");
     return true;
+}
+
+bool attempt_begin(struct attempt *attempt, bool *ret_fenced, struct error *err)
+{
+    RH_FAILPOINT("before_batch");
+    return attempt_start(attempt, err) && attempt_fence(attempt, ret_fenced, err);
 }
 
 /* ---- ending ---- */

@@ -40,6 +40,9 @@ bool error_is_of_rows(const struct error *err);
  * not where we thought; the transaction is rolled back then, as on failure.
  */
 bool attempt_begin(struct attempt *attempt, bool *ret_fenced, struct error *err) RH_MUST_CHECK;
+/* Its two halves, for who must lock more in between. */
+bool attempt_start(struct attempt *attempt, struct error *err) RH_MUST_CHECK;
+bool attempt_fence(struct attempt *attempt, bool *ret_fenced, struct error *err) RH_MUST_CHECK;
 /* All tables, parents first. Errors: ERROR_ROW, ERROR_PARK only when the attempt is hopeful. */
 bool attempt_write(struct attempt *attempt, struct error *err) RH_MUST_CHECK;
 /* What was refused goes into rowhaul.rejects; what was applied takes older rejects away. */

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "worker/parked.h"
+#include "worker/swap.h"
 
 /* While rows are still coming, what a row waits for may come any moment, or in an hour. */
 #define PAUSE_FIRST_MS 1000
@@ -36,6 +37,59 @@ static void note_result(struct partition *partition, const struct parked_result 
     }
 }
 
+/* Nothing is in hand: the next try finds in the ledger what became of this one. */
+static bool retry_failed(struct lane *lane, struct partition *partition, struct error *err)
+{
+    partition->retry_at_ms = clock_ms() + PAUSE_FIRST_MS;
+    return err->action == ERROR_RETRY && lane_recover(lane, err);
+}
+
+static void note_swapped(struct partition *partition, const struct swap_result *result)
+{
+    partition->open_parked -=
+        result->rows_here < partition->open_parked ? result->rows_here : partition->open_parked;
+    if (result->rows > 0) {
+        log_event(LEVEL_INFO, "parked_swapped", F_STR("table", partition->topic->table->id),
+                  F_STR("topic", partition->topic->name), F_INT("partition", partition->number),
+                  F_INT("rows", result->rows));
+    }
+}
+
+/* What the target says against a swap ends the swap only: retries will meet a real trouble too. */
+static bool is_only_refused(const struct lane *lane, const struct error *err)
+{
+    return pg_is_open(&lane->target) && err->sqlstate[0] != '\0';
+}
+
+static bool swap_partition(struct lane *lane, struct partition *partition, struct error *err)
+{
+    struct swap_result result = {0};
+    enum apply_outcome outcome = APPLY_UNKNOWN;
+    int64_t began_ms = clock_ms();
+    bool done =
+        swap_parked(&lane->apply, &lane->target, partition,
+                    lane->config->settings.apply_batch_bytes, &lane->arena, &result, &outcome, err);
+    partition->swapped_at_ms = began_ms;
+    if (!done && is_only_refused(lane, err)) {
+        log_error(LEVEL_WARN, "swap_refused", err);
+        return true;
+    }
+    if (!done) {
+        return retry_failed(lane, partition, err);
+    }
+    switch (outcome) {
+    case APPLY_COMMITTED:
+        note_swapped(partition, &result);
+        return true;
+    case APPLY_FENCED:
+        return lane_settle(lane, err);
+    case APPLY_UNKNOWN:
+        break;
+    }
+    (void)error_set(err, ERROR_RETRY, "the connection was lost while parked rows were swapped");
+    return retry_failed(lane, partition, err);
+}
+
 static bool retry_partition(struct lane *lane, struct partition *partition, struct error *err)
 {
     struct parked_result result = {0};
@@ -46,7 +100,8 @@ static bool retry_partition(struct lane *lane, struct partition *partition, stru
         switch (outcome) {
         case APPLY_COMMITTED:
             note_result(partition, &result);
-            return true;
+            /* Where most rows are in one another's way, one by one would be slow or never end. */
+            return result.blocked <= result.applied || swap_partition(lane, partition, err);
         case APPLY_FENCED:
             return lane_settle(lane, err);
         case APPLY_UNKNOWN:
@@ -54,9 +109,7 @@ static bool retry_partition(struct lane *lane, struct partition *partition, stru
                             "the connection was lost while parked rows were tried");
         }
     }
-    /* Nothing is in hand: the next try finds in the ledger what became of this one. */
-    partition->retry_at_ms = clock_ms() + PAUSE_FIRST_MS;
-    return err->action == ERROR_RETRY && lane_recover(lane, err);
+    return retry_failed(lane, partition, err);
 }
 
 bool lane_retry_parked(struct lane *lane, struct error *err)

@@ -95,7 +95,7 @@ static void claim_row(const PGresult *result, int row, struct partition *partiti
     partition->open_rejects = row_u64(result, row, 9);
     partition->open_parked = row_u64(result, row, 10);
     partition->ended = PQgetvalue(result, row, 11)[0] == 't';
-    partition->retry_at_ms = partition->retry_pause_ms = 0;
+    partition->retry_at_ms = partition->retry_pause_ms = partition->swapped_at_ms = 0;
     partition->marked_ms = clock_ms();
 }
 

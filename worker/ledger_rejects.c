@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define KEY_PARTS_MAX 32 /* PostgreSQL's INDEX_MAX_KEYS */
 
@@ -136,21 +137,34 @@ bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_tab
 
 /* ---- parked rows ---- */
 
-static const char parked_sql[] =
-    "SELECT kafka_offset, generation, sequence, lsn, payload"
-    "  FROM (SELECT r.*,"
-    "               pg_catalog.sum(pg_catalog.octet_length(payload)) OVER sofar AS bytes,"
-    "               pg_catalog.row_number() OVER sofar AS number"
-    "          FROM rowhaul.rejects r"
-    "         WHERE run = $1 AND kafka_topic = $2 AND kafka_partition = $3 AND kind = 'parked'"
-    "        WINDOW sofar AS (ORDER BY tries, kafka_offset)) r"
-    " WHERE number <= $4 AND (bytes <= $5 OR number = 1) ORDER BY number";
+#define BLOCKED "sqlstate IN ('23505', '23P01')"
+
+bool reject_is_blocked(const struct reject *reject)
+{
+    return !reject->dead &&
+           (strcmp(reject->sqlstate, "23505") == 0 || strcmp(reject->sqlstate, "23P01") == 0);
+}
+
+/* Of partitions $3 of topic $2: the first rows_max ($4) within bytes_max ($5). */
+#define PARKED_ROWS(condition)                                                                     \
+    "SELECT kafka_partition, kafka_offset, generation, sequence, lsn, payload"                     \
+    "  FROM (SELECT r.*,"                                                                          \
+    "               pg_catalog.sum(pg_catalog.octet_length(payload)) OVER sofar AS bytes,"         \
+    "               pg_catalog.row_number() OVER sofar AS number"                                  \
+    "          FROM rowhaul.rejects r"                                                             \
+    "         WHERE run = $1 AND kafka_topic = $2 AND kafka_partition = ANY ($3::int4[])"          \
+    "           AND kind = 'parked' AND " condition                                                \
+    "        WINDOW sofar AS (ORDER BY tries, kafka_partition, kafka_offset)) r"                   \
+    " WHERE number <= $4 AND (bytes <= $5 OR number = 1) ORDER BY number"
+
+static const char parked_sql[] = PARKED_ROWS("true");
+static const char blocked_sql[] = PARKED_ROWS(BLOCKED);
 
 static bool copy_payload(const PGresult *result, int row, struct arena *arena,
                          struct parked_row *ret_row, struct error *err)
 {
     size_t len = 0;
-    unsigned char *bytes = PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 4), &len);
+    unsigned char *bytes = PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 5), &len);
     REQUIRE(bytes != NULL);
     ret_row->value = bytes_copy(arena, (struct bytes){(const char *)bytes, len});
     PQfreemem(bytes);
@@ -158,26 +172,32 @@ static bool copy_payload(const PGresult *result, int row, struct arena *arena,
                                                     "parked rows do not fit into the memory limit");
 }
 
-bool ledger_parked(struct pg *pg, const struct run *run, const struct partition *partition,
-                   size_t rows_max, size_t bytes_max, struct arena *arena,
-                   struct parked_row **ret_rows, size_t *ret_count, struct error *err)
+static bool read_parked(struct pg *pg, const char *sql, const struct run *run, const char *topic,
+                        const int32_t *numbers, size_t numbers_count, size_t rows_max,
+                        size_t bytes_max, struct arena *arena, struct parked_row **ret_rows,
+                        size_t *ret_count, struct error *err)
 {
-    const char *values[] = {run->id_text, partition->topic->name,
-                            arena_must_printf(arena, "%" PRId32, partition->number),
+    struct pg_array partitions;
+    pg_array_init(&partitions, arena);
+    for (size_t i = 0; i < numbers_count; i++) {
+        pg_array_add_i64(&partitions, numbers[i]);
+    }
+    const char *values[] = {run->id_text, topic, pg_array_text(&partitions),
                             arena_must_printf(arena, "%zu", rows_max),
                             arena_must_printf(arena, "%zu", bytes_max)};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    if (!pg_query_params(pg, parked_sql, (int)RH_COUNT(values), values, &result, err)) {
+    if (!pg_query_params(pg, sql, (int)RH_COUNT(values), values, &result, err)) {
         return error_wrap(err, "could not read parked rows");
     }
     size_t count = (size_t)PQntuples(result);
     struct parked_row *rows = arena_must_alloc(arena, (count + 1) * sizeof *rows);
     for (size_t i = 0; i < count; i++) {
         rows[i] = (struct parked_row){
-            .offset = strtoll(PQgetvalue(result, (int)i, 0), NULL, 10),
-            .generation = strtoull(PQgetvalue(result, (int)i, 1), NULL, 10),
-            .sequence = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10),
-            .lsn = lsn_parse(PQgetvalue(result, (int)i, 3)),
+            .partition = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10),
+            .offset = strtoll(PQgetvalue(result, (int)i, 1), NULL, 10),
+            .generation = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10),
+            .sequence = strtoull(PQgetvalue(result, (int)i, 3), NULL, 10),
+            .lsn = lsn_parse(PQgetvalue(result, (int)i, 4)),
         };
         if (!copy_payload(result, (int)i, arena, &rows[i], err)) {
             return false;
@@ -188,23 +208,49 @@ bool ledger_parked(struct pg *pg, const struct run *run, const struct partition 
     return true;
 }
 
-static const char parked_applied_sql[] =
-    "DELETE FROM rowhaul.rejects"
-    " WHERE run = $1 AND table_id = $2 AND source_key = $3::text[] AND kafka_offset = $4";
-
-bool ledger_parked_applied(struct pg *pg, const struct run *run, const struct plan_table *table,
-                           const struct batch_entry *entry, struct arena *scratch,
-                           struct error *err)
+bool ledger_parked(struct pg *pg, const struct run *run, const struct partition *partition,
+                   size_t rows_max, size_t bytes_max, struct arena *arena,
+                   struct parked_row **ret_rows, size_t *ret_count, struct error *err)
 {
-    const char *key = NULL;
-    if (!ledger_key_text(entry->key, table->key_count, scratch, &key, err)) {
-        return false;
-    }
-    const char *values[] = {run->id_text, table->id, key,
-                            arena_must_printf(scratch, "%" PRId64, entry->offset)};
+    return read_parked(pg, parked_sql, run, partition->topic->name, &partition->number, 1, rows_max,
+                       bytes_max, arena, ret_rows, ret_count, err);
+}
+
+bool ledger_blocked(struct pg *pg, const struct run *run, const char *topic, const int32_t *numbers,
+                    size_t numbers_count, size_t rows_max, size_t bytes_max, struct arena *arena,
+                    struct parked_row **ret_rows, size_t *ret_count, struct error *err)
+{
+    return read_parked(pg, blocked_sql, run, topic, numbers, numbers_count, rows_max, bytes_max,
+                       arena, ret_rows, ret_count, err);
+}
+
+static const char blocked_lock_sql[] =
+    "SELECT o.partition FROM rowhaul.offsets o"
+    " WHERE o.run = $1 AND o.topic = $2"
+    "   AND (o.partition = $3 OR EXISTS ("
+    "        SELECT FROM rowhaul.rejects r"
+    "         WHERE r.run = o.run AND r.kafka_topic = o.topic AND r.kafka_partition = o.partition"
+    "           AND r.kind = 'parked' AND r." BLOCKED "))"
+    " ORDER BY o.partition FOR UPDATE OF o";
+
+bool ledger_blocked_lock(struct pg *pg, const struct run *run, const struct partition *partition,
+                         struct arena *arena, int32_t **ret_numbers, size_t *ret_count,
+                         struct error *err)
+{
+    const char *values[] = {run->id_text, partition->topic->name,
+                            arena_must_printf(arena, "%" PRId32, partition->number)};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
-    return pg_query_params(pg, parked_applied_sql, (int)RH_COUNT(values), values, &result, err) ||
-           error_wrap(err, "could not remove a parked row");
+    if (!pg_query_params(pg, blocked_lock_sql, (int)RH_COUNT(values), values, &result, err)) {
+        return error_wrap(err, "could not lock the partitions of blocked rows");
+    }
+    size_t count = (size_t)PQntuples(result);
+    int32_t *numbers = arena_must_alloc(arena, (count + 1) * sizeof *numbers);
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10);
+    }
+    *ret_numbers = numbers;
+    *ret_count = count;
+    return true;
 }
 
 static const char parked_refused_sql[] =
@@ -250,14 +296,17 @@ static const char give_up_sql[] =
     "          SELECT FROM rowhaul.barrier_seen b WHERE b.run = $1 AND b.barrier = $4"
     "             AND b.topic = o.topic AND b.partition = o.partition))"
     "    AND NOT EXISTS (SELECT FROM rowhaul.rejects p, change"
-    "                     WHERE p.run = $1 AND p.kind = 'parked' AND p.last_at <= change.at)";
+    "                     WHERE p.run = $1 AND p.kind = 'parked' AND p.last_at <= change.at)"
+    "    AND (SELECT at FROM change) < pg_catalog.now() - $5::int8 * interval '1 millisecond'";
 
 bool ledger_parked_give_up(struct pg *pg, const struct run *run, const struct partition *partition,
-                           struct arena *scratch, uint64_t *ret_given_up, struct error *err)
+                           int64_t age_ms, struct arena *scratch, uint64_t *ret_given_up,
+                           struct error *err)
 {
     const char *values[] = {run->id_text, partition->topic->name,
                             arena_must_printf(scratch, "%" PRId32, partition->number),
-                            arena_must_printf(scratch, "%" PRIu64, BARRIER_END)};
+                            arena_must_printf(scratch, "%" PRIu64, BARRIER_END),
+                            arena_must_printf(scratch, "%" PRId64, age_ms)};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
     if (!pg_query_params(pg, give_up_sql, (int)RH_COUNT(values), values, &result, err)) {
         return error_wrap(err, "could not give up parked rows");

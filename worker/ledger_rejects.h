@@ -37,6 +37,7 @@ bool ledger_unreject(struct pg *pg, const struct run *run, const struct plan_tab
 /* ---- parked rows ---- */
 
 struct parked_row {
+    int32_t partition;
     int64_t offset;
     uint64_t generation;
     uint64_t sequence;
@@ -52,19 +53,32 @@ bool ledger_parked(struct pg *pg, const struct run *run, const struct partition 
                    size_t rows_max, size_t bytes_max, struct arena *arena,
                    struct parked_row **ret_rows, size_t *ret_count,
                    struct error *err) RH_MUST_CHECK;
-/* It was applied: the reject goes. */
-bool ledger_parked_applied(struct pg *pg, const struct run *run, const struct plan_table *table,
-                           const struct batch_entry *entry, struct arena *scratch,
-                           struct error *err) RH_MUST_CHECK;
 /* It was refused again, perhaps for another reason. */
 bool ledger_parked_refused(struct pg *pg, const struct run *run, const struct reject *reject,
                            struct arena *scratch, struct error *err) RH_MUST_CHECK;
 /*
  * After the end barrier: what is still parked is dead once every parked row of the run was tried
- * again after the last change anywhere. ret_given_up of this partition's.
+ * again after the last change anywhere, and that change is older than age_ms. ret_given_up of this
+ * partition's.
  */
 bool ledger_parked_give_up(struct pg *pg, const struct run *run, const struct partition *partition,
-                           struct arena *scratch, uint64_t *ret_given_up,
+                           int64_t age_ms, struct arena *scratch, uint64_t *ret_given_up,
                            struct error *err) RH_MUST_CHECK;
+
+/* ---- blocked rows: parked ones whose place another row has (a unique index, an exclusion) ---- */
+
+bool reject_is_blocked(const struct reject *reject);
+/*
+ * Locks the offsets rows of this partition and of all others of its topic that have blocked rows,
+ * in order. Nobody writes a row of those partitions until the transaction ends.
+ */
+bool ledger_blocked_lock(struct pg *pg, const struct run *run, const struct partition *partition,
+                         struct arena *arena, int32_t **ret_numbers, size_t *ret_count,
+                         struct error *err) RH_MUST_CHECK;
+/* The blocked rows of these partitions of a topic; limits and order as ledger_parked. */
+bool ledger_blocked(struct pg *pg, const struct run *run, const char *topic, const int32_t *numbers,
+                    size_t numbers_count, size_t rows_max, size_t bytes_max, struct arena *arena,
+                    struct parked_row **ret_rows, size_t *ret_count,
+                    struct error *err) RH_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 #include "worker/parked.h"
 
+#include "common/clock.h"
 #include "common/failpoint.h"
 #include "worker/attempt.h"
 
@@ -12,9 +13,8 @@ static bool no_room(struct error *err)
                       "parked rows do not fit into the memory limit");
 }
 
-/* The entry that the message was when it was refused; its key is made from the row once more. */
-static bool make_entry(const struct plan_table *table, const struct parked_row *row,
-                       struct arena *arena, struct batch_entry *entry, struct error *err)
+bool parked_entry(const struct plan_table *table, const struct parked_row *row, struct arena *arena,
+                  struct batch_entry *ret_entry, struct error *err)
 {
     struct wire_message message;
     if (!read_wire_message(row->value, arena, &message, err)) {
@@ -25,7 +25,7 @@ static bool make_entry(const struct plan_table *table, const struct parked_row *
     if (!key_write(&key, message.row.values, table->key, table->key_kinds, table->key_count, err)) {
         return false;
     }
-    *entry = (struct batch_entry){
+    *ret_entry = (struct batch_entry){
         .table = table->index,
         .offset = row->offset,
         .kind = message.header.kind,
@@ -52,7 +52,7 @@ static bool make_work(struct attempt *attempt, size_t bytes_max, struct error *e
     struct batch_entry *entries = arena_must_alloc(attempt->arena, (count + 1) * sizeof *entries);
     struct batch_entry **order = arena_must_alloc(attempt->arena, (count + 1) * sizeof(void *));
     for (size_t i = 0; i < count; i++) {
-        if (!make_entry(table, &rows[i], attempt->arena, &entries[i], err)) {
+        if (!parked_entry(table, &rows[i], attempt->arena, &entries[i], err)) {
             return false;
         }
         order[i] = &entries[i];
@@ -72,6 +72,7 @@ static bool note_refused(struct attempt *attempt, const struct reject *rejects, 
             return false;
         }
         result->dead += rejects[i].dead;
+        result->blocked += reject_is_blocked(&rejects[i]);
     }
     return true;
 }
@@ -79,25 +80,34 @@ static bool note_refused(struct attempt *attempt, const struct reject *rejects, 
 static bool note_applied(struct attempt *attempt, struct parked_result *result, struct error *err)
 {
     const struct table_work *work = attempt->work;
+    const struct batch_entry **applied =
+        arena_must_alloc(attempt->arena, work->entries_count * sizeof *applied);
     for (size_t i = 0; i < work->entries_count; i++) {
-        if (work->verdicts[i] != VERDICT_WRITE) {
-            continue;
+        if (work->verdicts[i] == VERDICT_WRITE) {
+            applied[result->applied++] = work->entries[i];
         }
-        if (!ledger_parked_applied(attempt->pg, attempt->apply->run, work->table, work->entries[i],
-                                   attempt->arena, err)) {
-            return false;
-        }
-        result->applied++;
     }
     result->tried = work->entries_count;
-    return true;
+    uint64_t removed = 0;
+    return result->applied == 0 ||
+           ledger_unreject(attempt->pg, attempt->apply->run, work->table, applied, result->applied,
+                           attempt->arena, &removed, err);
 }
 
+/*
+ * A row that was applied just now is a change that the ledger does not show yet. Blocked rows are
+ * given up only when they were tried together after the last change.
+ */
 static bool give_up(struct attempt *attempt, struct parked_result *result, struct error *err)
 {
+    const struct partition *partition = attempt->slots[0];
+    if (!partition->ended || result->applied > 0 ||
+        (result->blocked > 0 && partition->swapped_at_ms == 0)) {
+        return true;
+    }
     uint64_t given_up = 0;
-    if (attempt->slots[0]->ended &&
-        !ledger_parked_give_up(attempt->pg, attempt->apply->run, attempt->slots[0], attempt->arena,
+    int64_t age_ms = result->blocked > 0 ? clock_ms() - partition->swapped_at_ms : 0;
+    if (!ledger_parked_give_up(attempt->pg, attempt->apply->run, partition, age_ms, attempt->arena,
                                &given_up, err)) {
         return false;
     }

@@ -36,7 +36,8 @@ struct partition {
     /* when parked rows are tried again */
     int64_t retry_at_ms;
     int64_t retry_pause_ms;
-    int64_t marked_ms; /* when rowhaul.offset_marks got its last row from here */
+    int64_t swapped_at_ms; /* when those that block each other were last tried together; 0: never */
+    int64_t marked_ms;     /* when rowhaul.offset_marks got its last row from here */
     /* the batch in hand */
     bool touched; /* a message was read since the last commit */
     int64_t read_offset;

@@ -130,6 +130,24 @@ static const char *upsert_text(const struct plan_output *output, const char *sta
     return buffer_text(&sql);
 }
 
+static const char *delete_text(const struct plan_output *output, const char *stage,
+                               struct arena *arena)
+{
+    struct buffer sql;
+    buffer_init(&sql, arena, SQL_BYTES_MAX);
+    write_text(&sql, "DELETE FROM ");
+    sql_qualified(&sql, output->target->schema, output->target->name);
+    write_format(&sql, " t USING pg_temp.%s s WHERE ", stage);
+    for (size_t i = 0; i < output->key_count; i++) {
+        const char *name = output->columns[output->key[i]].target->name;
+        write_text(&sql, i > 0 ? " AND t." : "t.");
+        sql_name(&sql, name);
+        write_text(&sql, " = s.");
+        sql_name(&sql, name);
+    }
+    return buffer_text(&sql);
+}
+
 static const char *copy_text(const struct plan_output *output, struct arena *arena)
 {
     struct buffer sql;
@@ -165,6 +183,7 @@ void writer_init(struct writer *writer, const struct plan_output *output, size_t
         .stage_copy_sql = arena_must_printf(arena, "COPY pg_temp.%s FROM STDIN", stage),
         .upsert_sql = upsert_text(output, stage, arena),
         .stage_clear_sql = arena_must_printf(arena, "DELETE FROM pg_temp.%s", stage),
+        .delete_sql = delete_text(output, stage, arena),
     };
 }
 
@@ -208,8 +227,7 @@ bool writer_make_stage(struct writer *writer, struct pg *pg, struct error *err)
     return true;
 }
 
-bool writer_upsert(struct writer *writer, struct pg *pg, struct bytes lines, uint64_t *ret_written,
-                   struct error *err)
+static bool stage(struct writer *writer, struct pg *pg, struct bytes lines, struct error *err)
 {
     REQUIRE(writer->staging != STAGING_NONE);
     if (writer->staged && !pg_run(pg, writer->stage_clear_sql, err)) {
@@ -217,7 +235,13 @@ bool writer_upsert(struct writer *writer, struct pg *pg, struct bytes lines, uin
     }
     writer->staged = true;
     uint64_t staged = 0;
-    if (!copy_lines(pg, writer->stage_copy_sql, lines, &staged, err)) {
+    return copy_lines(pg, writer->stage_copy_sql, lines, &staged, err);
+}
+
+bool writer_upsert(struct writer *writer, struct pg *pg, struct bytes lines, uint64_t *ret_written,
+                   struct error *err)
+{
+    if (!stage(writer, pg, lines, err)) {
         return false;
     }
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
@@ -227,6 +251,11 @@ bool writer_upsert(struct writer *writer, struct pg *pg, struct bytes lines, uin
     *ret_written = strtoull(PQcmdTuples(result), NULL, 10);
     RH_FAILPOINT("after_copy");
     return true;
+}
+
+bool writer_delete(struct writer *writer, struct pg *pg, struct bytes lines, struct error *err)
+{
+    return stage(writer, pg, lines, err) && pg_run(pg, writer->delete_sql, err);
 }
 
 bool writer_expects_new(const struct writer *writer)

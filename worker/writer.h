@@ -30,6 +30,7 @@ struct writer {
     const char *stage_copy_sql;
     const char *upsert_sql;
     const char *stage_clear_sql;
+    const char *delete_sql; /* rows that have the keys of staged ones */
     enum staging_state staging;
     bool staged; /* the staging table may hold rows of this transaction */
     /* Batches to go before a direct COPY is tried again, and how many that were last time. */
@@ -51,6 +52,10 @@ bool writer_copy(struct writer *writer, struct pg *pg, struct bytes lines, uint6
 bool writer_make_stage(struct writer *writer, struct pg *pg, struct error *err) RH_MUST_CHECK;
 /* New and existing rows; ret_written counts inserted and changed ones, the rest was equal. */
 bool writer_upsert(struct writer *writer, struct pg *pg, struct bytes lines, uint64_t *ret_written,
+                   struct error *err) RH_MUST_CHECK;
+
+/* Deletes the rows that have the keys of these lines. */
+bool writer_delete(struct writer *writer, struct pg *pg, struct bytes lines,
                    struct error *err) RH_MUST_CHECK;
 
 /*

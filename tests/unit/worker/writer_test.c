@@ -77,6 +77,20 @@ static void an_upsert_skips_rows_whose_image_is_equal(void **state)
         "t.\"the \"\"Name\"\"\")::pg_catalog.record");
 }
 
+static void rows_are_deleted_by_the_whole_key_of_staged_ones(void **state)
+{
+    (void)state;
+    struct plan_column columns[] = {{.target = &id}, {.target = &always}, {.target = &name}};
+    static size_t key[] = {2, 0};
+    struct plan_output output = {
+        .target = &target, .columns = columns, .columns_count = 3, .key = key, .key_count = 2};
+    struct writer writer;
+    writer_init(&writer, &output, 3, &arena);
+    assert_string_equal(writer.delete_sql,
+                        "DELETE FROM \"public\".\"users\" t USING pg_temp.rowhaul_stage_3 s WHERE "
+                        "t.\"the \"\"Name\"\"\" = s.\"the \"\"Name\"\"\" AND t.\"id\" = s.\"id\"");
+}
+
 static void a_table_of_keys_only_has_nothing_to_update(void **state)
 {
     (void)state;
@@ -163,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_quoted_everywhere),
         cmocka_unit_test(an_upsert_skips_rows_whose_image_is_equal),
+        cmocka_unit_test(rows_are_deleted_by_the_whole_key_of_staged_ones),
         cmocka_unit_test(a_table_of_keys_only_has_nothing_to_update),
         cmocka_unit_test(a_key_of_an_extensions_type_is_left_to_its_index),
         cmocka_unit_test(identity_always_is_inserted_but_never_set),
