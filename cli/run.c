@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include "cli/children.h"
+#include "cli/log_end.h"
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "common/clock.h"
@@ -49,6 +50,8 @@ struct job {
     struct children children;
     const char *worker_program;
     struct progress progress;
+    const struct child *producer; /* one of the children */
+    struct log_end log_end;
     int64_t ledger_read_ms;
     int64_t began_ms;
 };
@@ -131,8 +134,8 @@ static bool add_children(struct job *job, struct error *err)
         return false;
     }
     (void)setenv("ROWHAUL_PARENT_PID", arena_must_printf(job->arena, "%ld", (long)getpid()), 1);
-    (void)children_add(&job->children, "producer", child_argv(job, producer, NULL, NULL),
-                       PRODUCER_RESTART_MS);
+    job->producer = children_add(&job->children, "producer", child_argv(job, producer, NULL, NULL),
+                                 PRODUCER_RESTART_MS);
     uint64_t workers =
         job->options->workers != 0 ? job->options->workers : job->config.settings.run_workers;
     for (uint64_t i = 1; i <= workers; i++) {
@@ -206,6 +209,14 @@ static bool read_ledger(struct job *job, bool *ret_finished, struct error *err)
     return true;
 }
 
+/* Kafka that does not answer is asked again later: it may be as well as it was. */
+static bool check_log_end(struct job *job, struct error *err)
+{
+    return !job->producer->finished || !pg_is_open(&job->target) ||
+           log_end_check(&job->log_end, &job->config.settings, &job->run, &job->target, err) ||
+           err->action == ERROR_RETRY;
+}
+
 /* False with ERROR_RETRY: we were asked to leave. */
 static bool follow(struct job *job, struct error *err)
 {
@@ -219,7 +230,7 @@ static bool follow(struct job *job, struct error *err)
             return false;
         }
         if (clock_ms() - job->ledger_read_ms >= LEDGER_MS) {
-            if (!read_ledger(job, &finished, err)) {
+            if (!read_ledger(job, &finished, err) || (!finished && !check_log_end(job, err))) {
                 return false;
             }
             job->ledger_read_ms = clock_ms();
@@ -354,6 +365,7 @@ int run_command(void *options, size_t argc, char **argv)
     arena_init(&arena, ARENA_LIMIT_BYTES);
     struct job job = {.options = options, .arena = &arena, .began_ms = clock_ms()};
     int code = run_job(&job);
+    log_end_release(&job.log_end);
     pg_close(&job.target);
     arena_release(&arena);
     return code;

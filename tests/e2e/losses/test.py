@@ -168,6 +168,14 @@ def a_tail_lost_under_everybody_ends_the_run(parts):
     check_named(run, {"TOPIC_TRUNCATED", "KAFKA_LOST_ACKED"}, 9)
 
 
+def a_tail_lost_after_the_producer_has_ended_ends_the_run(parts):
+    source, target, migration = migration_of(parts, backfill={"page": 100})
+    check_equal(migration.call(program="rowhaul-producer").wait(0), 0, "exit code of the producer")
+    lose_tails(parts, migration)
+    # No producer would ever send again what is missing, and none says by heartbeats that it is.
+    check_named(migration.start("rowhaul", "run"), {"KAFKA_LOST_ACKED"}, 9)
+
+
 # --- messages of somebody else -----------------------------------------------------------------------
 
 
@@ -223,6 +231,7 @@ main(
     a_tail_lost_under_a_living_producer_is_told_too,
     a_tail_lost_after_it_was_applied_is_a_topic_that_was_cut,
     a_tail_lost_under_everybody_ends_the_run,
+    a_tail_lost_after_the_producer_has_ended_ends_the_run,
     a_foreign_message_stops_the_worker_where_it_stands,
     an_older_target_goes_on_from_its_own_offsets,
 )
