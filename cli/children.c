@@ -84,14 +84,20 @@ struct child *children_leave(struct children *children)
     return NULL;
 }
 
+void children_start_again(struct child *child)
+{
+    REQUIRE(child->finished && child->pid == 0);
+    child->leaving = child->finished = false;
+    child->start_at_ms = 0;
+    child->restarts_count = 0;
+}
+
 struct child *children_return(struct children *children)
 {
     for (size_t i = 0; i < children->count; i++) {
         struct child *child = &children->list[i];
         if (child->worker && child->finished) {
-            child->leaving = child->finished = false;
-            child->start_at_ms = 0;
-            child->restarts_count = 0;
+            children_start_again(child);
             return child;
         }
     }

@@ -49,6 +49,8 @@ struct child *children_add(struct children *children, const char *name, const ch
 size_t children_workers(const struct children *children);
 /* Asks the newest worker that is at work to leave; NULL: there is none. */
 struct child *children_leave(struct children *children);
+/* A child that has ended by itself is started once more by the next children_tend. */
+void children_start_again(struct child *child);
 /* Lets a worker that has left be started again by the next children_tend; NULL: there is none. */
 struct child *children_return(struct children *children);
 /*

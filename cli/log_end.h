@@ -1,9 +1,10 @@
 /*
  * log_end -- whether Kafka still holds the end of what a producer wrote that has ended since.
  *
- * In:     the ledger, and where the logs end.
+ * In:     the ledger, where the logs end, and the producer's last checkpoint.
  * Out:    KAFKA_LOST_ACKED when a partition is applied to the end of its log without the end
- *         barrier: the producer does not end before Kafka has acknowledged it everywhere.
+ *         barrier, though the checkpoint says that Kafka has acknowledged it everywhere; or that
+ *         the producer ended before (somebody asked it to), and has to be started again.
  * Never:  asked while the producer works: its heartbeats tell the workers what was acknowledged.
  *         Nobody sends any behind the end barrier, so without this the run would wait for ever.
  */
@@ -24,11 +25,12 @@ struct log_end {
 };
 
 /*
- * Looks once in some seconds, else says true. Errors  ERROR_STOP KAFKA_LOST_ACKED; ERROR_RETRY
- * Kafka or the target does not answer.
+ * Looks once in some seconds. ret_unended: workers have nothing left to do, and the producer was
+ * not at its end.
+ * Errors  ERROR_STOP KAFKA_LOST_ACKED; ERROR_RETRY Kafka or the target does not answer
  */
 bool log_end_check(struct log_end *log_end, const struct settings *settings, const struct run *run,
-                   struct pg *target, struct error *err) RH_MUST_CHECK;
+                   struct pg *target, bool *ret_unended, struct error *err) RH_MUST_CHECK;
 void log_end_release(struct log_end *log_end);
 
 #endif

@@ -50,7 +50,7 @@ struct job {
     struct children children;
     const char *worker_program;
     struct progress progress;
-    const struct child *producer; /* one of the children */
+    struct child *producer; /* one of the children */
     struct log_end log_end;
     int64_t ledger_read_ms;
     int64_t began_ms;
@@ -212,9 +212,18 @@ static bool read_ledger(struct job *job, bool *ret_finished, struct error *err)
 /* Kafka that does not answer is asked again later: it may be as well as it was. */
 static bool check_log_end(struct job *job, struct error *err)
 {
-    return !job->producer->finished || !pg_is_open(&job->target) ||
-           log_end_check(&job->log_end, &job->config.settings, &job->run, &job->target, err) ||
-           err->action == ERROR_RETRY;
+    bool unended = false;
+    if (!job->producer->finished || !pg_is_open(&job->target)) {
+        return true;
+    }
+    if (!log_end_check(&job->log_end, &job->config.settings, &job->run, &job->target, &unended,
+                       err)) {
+        return err->action == ERROR_RETRY;
+    }
+    if (unended) {
+        children_start_again(job->producer); /* somebody has asked it to leave */
+    }
+    return true;
 }
 
 /* False with ERROR_RETRY: we were asked to leave. */
