@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 from e2e import Failure, check, check_equal, main, same_rows, wait_until
+from kafka_admin import KafkaError
 from kafka_log import cut_out_batch
 from migration import END_BARRIER, Migration
 
@@ -180,7 +181,10 @@ def refused_page(parts, *controls):
 
 
 def hello_is_there(parts, topic):
-    return topic in parts.kafka.topics(topic) and parts.kafka.end_offsets(topic, 1)[0] > 0
+    try:
+        return topic in parts.kafka.topics(topic) and parts.kafka.end_offsets(topic, 1)[0] > 0
+    except KafkaError:
+        return False  # it has no leader yet
 
 
 def a_checkpoint_waits_for_acknowledgements(parts):
