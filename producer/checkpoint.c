@@ -18,7 +18,7 @@ void checkpointer_init(struct checkpointer *checkpointer, const struct run *run,
         .tables = arena_must_alloc(arena, tables_count * sizeof(struct table_position)),
     };
     arena_init(&checkpointer->arena,
-               tables_count * POSITION_BYTES_MAX + CANDIDATES_MAX * 2 * POSITION_KEY_BYTES_MAX);
+               tables_count * POSITION_BYTES_MAX + POSITION_KEY_BYTES_MAX * 2 * CANDIDATES_MAX);
     for (size_t i = 0; i < CANDIDATES_MAX; i++) {
         buffer_init(&checkpointer->queue[i].key, &checkpointer->arena, POSITION_KEY_BYTES_MAX);
     }
@@ -70,7 +70,7 @@ static bool resume_ranges(struct table_position *to, const struct plan_table *ta
                           const struct table_state *saved, struct arena *arena, struct error *err)
 {
     struct bytes bounds[RANGES_MAX];
-    struct bytes key;
+    struct bytes key = BYTES_EMPTY;
 
     if (saved->ranges_count > RANGES_MAX) {
         return error_stop(

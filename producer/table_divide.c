@@ -19,7 +19,7 @@
 /* An estimate of the rows may be wrong, the table's size is not: no sample reads more than this. */
 #define SAMPLE_BYTES_MAX ((double)(UINT64_C(128) << 20))
 /* Boundaries: a key each. */
-#define ARENA_BYTES (RANGES_MAX * 4 * POSITION_KEY_BYTES_MAX)
+#define ARENA_BYTES (POSITION_KEY_BYTES_MAX * 4 * RANGES_MAX)
 
 struct division {
     const struct plan_table *table;

@@ -24,7 +24,7 @@
 /* A key's text. Index rows end at 2,704 bytes, but are compressed. */
 #define POSITION_KEY_BYTES_MAX ((size_t)1 << 20)
 /* What a table's keys may take in their arena: two a range, which grow by doubling. */
-#define POSITION_BYTES_MAX (RANGES_MAX * 4 * POSITION_KEY_BYTES_MAX)
+#define POSITION_BYTES_MAX (POSITION_KEY_BYTES_MAX * 4 * RANGES_MAX)
 
 struct range_position {
     struct buffer key;  /* the rows behind it are to be read; empty: from the table's beginning */

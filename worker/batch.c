@@ -185,7 +185,7 @@ enum batch_result batch_add(struct batch *batch, const struct batch_message *mes
         return BATCH_FULL;
     }
 
-    struct batch_entry entry;
+    struct batch_entry entry = {0};
     struct arena_mark mark = arena_mark(batch->arena);
     if (!make_entry(batch, message, &entry, err)) {
         arena_rollback(batch->arena, mark);
