@@ -29,10 +29,11 @@ struct writer {
     const char *stage_make_sql; /* CREATE TEMP TABLE … AS … WITH NO DATA */
     const char *stage_copy_sql;
     const char *upsert_sql;
-    const char *stage_clear_sql;
     const char *delete_sql; /* rows that have the keys of staged ones */
+    const char *stage_delete_sql;
+    const char *stage_truncate_sql;
     enum staging_state staging;
-    bool staged; /* the staging table may hold rows of this transaction */
+    size_t staged_bytes; /* at least what this transaction's rows, dead or not, take in it */
     /* Batches to go before a direct COPY is tried again, and how many that were last time. */
     uint32_t copy_after;
     uint32_t copy_pause;
