@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
 # docs -- the pages that list what the programs say are complete and hold nothing else: docs/errors.md every code of the
-# sources, docs/events.md every event with its fields, docs/cli.md every verb's --help. `docs_test.sh --write` writes
-# docs/cli.md anew. Needs the programs (ROWHAUL_BIN, or build/debug/bin), no servers.
+# sources, docs/events.md every event with its fields, docs/cli.md every verb's --help; docs/troubleshooting.md quotes only
+# what the programs can say. `docs_test.sh --write` writes docs/cli.md anew. Needs the programs (ROWHAUL_BIN, or build/debug/bin), no servers.
 
 set -euo pipefail
 export LC_ALL=C
@@ -120,6 +120,61 @@ cli_page_is_what_help_says() {
         complain "docs/cli.md is not what --help says: tests/integration/docs_test.sh --write"
 }
 
+# Each quoted event has to be one, with its fields; each other line has to be covered by texts of the sources, its mend for
+# itself, whatever stands for their %s. What libyaml and librdkafka say (RH-3001, RH-3007) is theirs.
+quoted_messages_are_real() {
+    python3 - docs/troubleshooting.md "$scratch/events" >"$scratch/unreal" <<'PYTHON'
+import glob, re, sys
+
+LITERAL = r'"(?:[^"\\\n]|\\.)*"'
+patterns = set()
+for room in ["common", "producer", "worker", "reconciler", "cli"]:
+    for path in glob.glob(room + "/*.c"):
+        text = re.sub(r"/\*.*?\*/", "", open(path).read(), flags=re.S)
+        for run in re.findall(LITERAL + r"(?:\s*(?:PRI\w+\s*)?" + LITERAL + ")*", text):
+            words = "".join(re.findall(r"(?s)" + LITERAL, re.sub(r"PRI\w+", '"%u"', run))).replace('\\"', "\0")
+            pieces = re.split(r"%[-0-9.*]*[a-zA-Z]+", words.replace('"', "").replace("\0", '"').replace("\\n", ""))
+            if sum(map(len, pieces)) >= 5:
+                ends = ".*" if not pieces[-1] and sum(map(len, pieces)) >= 20 else ""  # what ends in %s may be PostgreSQL's or the system's own words
+                patterns.add(".*?".join(re.escape(piece) for piece in pieces) + ends)
+patterns = [re.compile(pattern) for pattern in patterns]
+
+
+def covered(line):
+    marks = bytearray(len(line))
+    for pattern in patterns:
+        for match in pattern.finditer(line):
+            marks[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    return (sum(marks) + line.count("…")) / len(line)
+
+
+def is_event(line):
+    level, name, *fields = line.split()
+    names = {re.sub(r"=.*", "", field) for field in fields if re.match(r"[a-z]+=", field)}
+    return any(event[0] == name and names <= set(event[1:]) for event in events)
+
+
+def is_said(line):
+    text = re.sub(r"^(error|warning) RH-\d+: ", "", line)
+    mend = re.fullmatch(r"(.*?) \((.*)\)", text) if text != line else None
+    return all(covered(part) >= 0.8 for part in (mend.groups() if mend else [text]))
+
+
+events = [line.split() for line in open(sys.argv[2])]
+lines = [l for block in re.findall(r"(?s)```text\n(.*?)```", open(sys.argv[1]).read()) for l in block.splitlines()]
+for line in lines:
+    real = is_event(line) if re.match("(INFO|WARN|ERROR) ", line) else is_said(line)
+    if not real and not re.search("RH-300[17]", line):
+        print(line)
+if len(lines) < 30:
+    print("(only %d lines are quoted)" % len(lines))
+PYTHON
+    local line
+    while read -r line; do
+        complain "docs/troubleshooting.md quotes what no program says: $line"
+    done <"$scratch/unreal"
+}
+
 cd "$checkout"
 if [[ ${1:-} == --write ]]; then
     write_cli_page >"$scratch/cli.md"
@@ -130,5 +185,6 @@ read_sources
 codes_have_a_section
 events_have_a_line
 cli_page_is_what_help_says
+quoted_messages_are_real
 [[ $failed == no ]] || exit 1
 echo "docs_test: ok"
