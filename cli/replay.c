@@ -271,13 +271,11 @@ static bool help_out(struct replaying *replaying, const struct watched *watched,
     if (clock_ms() - replaying->seen_ms < patience_ms) {
         return true;
     }
-    if (!kafka_group_members(replaying->kafka, replaying->session.run.group, &members, err)) {
-        return false;
-    }
-    replaying->alone = members == 0;
-    if (members > 0) {
+    bool known = kafka_group_members(replaying->kafka, replaying->session.run.group, &members, err);
+    replaying->alone = known && members == 0;
+    if (!replaying->alone) {
         replaying->seen_ms = clock_ms(); /* they are busy, or dividing the partitions anew */
-        return true;
+        return known || err->action == ERROR_RETRY; /* or Kafka itself is, for a while */
     }
     return start_worker(replaying, watched->partition, err);
 }

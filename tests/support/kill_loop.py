@@ -30,6 +30,7 @@ AWAY_S = 0.5  # how long a killed server stays away
 DONE_WITH_WARNINGS, KILLED = 1, 137
 SERVER_AWAY = {7, 8, 9}  # a run may end so while a server is away, and goes on when it is started again
 UNREACHABLE = {"RH-4001", "RH-5001", "RH-6001"}  # and says so by one of these
+COMING_UP = {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"}  # or it is back
 OF_A_CHILD = {"RH-7005", "RH-7012"}  # whose own words stand above
 
 SOURCE = """
@@ -227,7 +228,11 @@ class KillLoop:
 
     def _check_errors(self, process):
         """Also a child's end while the run was asked to leave has to be a good one."""
-        found = [event for event in process.events(level="error") if event.get("code") not in UNREACHABLE | OF_A_CHILD]
+        found = [
+            event
+            for event in process.events(level="error")
+            if event.get("code") not in UNREACHABLE | OF_A_CHILD and event.get("kafka") not in COMING_UP
+        ]
         check_equal(found, [], "errors of " + process.label)
 
     def _pause(self):
