@@ -254,7 +254,7 @@ insert into care.ward select n, 1 + n % 4, case n when 40 then 3 else (array[1, 
 insert into care.bed select w, b, case when b % 7 = 0 then 'isolation' else 'standard' end, timestamptz '2024-01-01' + w * interval '1 hour'
     from generate_series(1, 40) w, generate_series(1, 12) b;
 insert into care.admission select n, timestamptz '2022-06-01' + n * interval '4 hours', case when n % 9 > 0 then timestamptz '2022-06-05' + n * interval '4 hours' end,
-    100000 + 7 * (n % 10000), 1 + n % 40, 'reason ' || n from generate_series(1, 6000) n;
+    100000 + 7 * (n % 10000), 1 + n % 39, 'reason ' || n from generate_series(1, 6000) n;
 insert into care.admission_note select id, admitted, k, md5('staff' || (101 + id % 6))::uuid, repeat('Note ' || id || E'\r\n', (id % 20)::int + 1)
     from care.admission, generate_series(1, 2) k;
 insert into care.vital_sign select 100000 + 7 * (n % 10000), timestamptz '2024-01-01' + n * interval '1 s', (array['pulse', 'temp', 'spo2'])[1 + n % 3],
