@@ -47,10 +47,11 @@ static const struct property properties[] = {
     {FOR_PRODUCER, "queue.buffering.max.messages", "10000000"}, /* kbytes is the bound */
     {FOR_PRODUCER, "compression.codec", "lz4"},
 
-    /* A lane waits for Kafka when fewer are queued: the default 100,000 halves narrow rows' speed.
-     */
-    {FOR_CONSUMER, "queued.min.messages", "1000000"},
-    {FOR_CONSUMER, "fetch.message.max.bytes", "1048576"}, /* a larger row still comes, alone */
+    /* Who reads waits for Kafka when fewer are queued: the default 100,000 halves narrow rows'
+     * speed. */
+    {FOR_BOTH_CONSUMERS, "queued.min.messages", "1000000"},
+    {FOR_BOTH_CONSUMERS, "fetch.message.max.bytes",
+     "1048576"}, /* a larger row still comes, alone */
     {FOR_CONSUMER, "session.timeout.ms", "10000"},
     {FOR_CONSUMER, "heartbeat.interval.ms", "500"}, /* peers learn of a rebalance only by it */
     {FOR_CONSUMER, "max.poll.interval.ms", "900000"},
