@@ -2,8 +2,8 @@
  * run_mapping -- the part of the file that a run keeps, as YAML of one plain form.
  *
  * Not the file's own bytes: they may hold passwords, and the plan is stored in the target and in
- * Kafka. Block style with one scalar a line: there a plain scalar of the file is plain again
- * whatever it holds, and quoted ones stay quoted, so that the same document is read back.
+ * Kafka. Block style with one scalar a line: what may be null, a number or a truth stays plain,
+ * text is in quotes, so that a document of the same meaning is read back.
  */
 #include "common/run_parts.h"
 
@@ -74,36 +74,36 @@ static void write_quoted(struct buffer *out, struct bytes text)
     write_u8(out, '"');
 }
 
-/* A plain scalar may span lines, and keeps some of the breaks; a byte order mark counts as one. */
-static bool has_break(struct bytes text)
+/*
+ * Whether a plain scalar must stay plain, since it may be null, a number or a truth; of such
+ * letters it can be plain anywhere, but for a dash alone. Any other one is text in any case, and in
+ * quotes it cannot become something else in block style: the `-` of `[-]` would, and a key that
+ * ends in colons.
+ */
+static bool stays_plain(struct bytes text)
 {
-    unsigned number = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '\n' ||
-            unreadable_at((struct bytes){text.ptr + i, text.len - i}, &number) > 0) {
-            return true;
-        }
-    }
-    return false;
+    static const char letters[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.+-~";
+    return strspn(text.ptr, letters) == text.len && !bytes_is(text, "-");
 }
 
-/* A plain scalar over several lines is text in any case: no null, number or truth has a break. */
 static void write_scalar(struct buffer *out, const struct node *node)
 {
-    if (node->quoted || has_break(node->text)) {
+    if (node->quoted || !stays_plain(node->text)) {
         write_quoted(out, node->text);
     } else {
         write_bytes(out, node->text);
     }
 }
 
-/* YAML looks for a key's colon 1024 characters far, and one byte may need four. A longer key says
- * that it is one and has the colon below. */
+/* YAML looks for a key's colon 1024 characters far, and one byte may need four. */
 #define SIMPLE_KEY_BYTES_MAX 250
 
+/* A longer key says that it is one and has the colon below; so does an empty plain one, which would
+ * be no key at all. */
 static void write_key(struct buffer *out, const struct node *key, size_t depth)
 {
-    bool is_simple = key->text.len <= SIMPLE_KEY_BYTES_MAX;
+    bool is_simple = key->text.len > 0 && key->text.len <= SIMPLE_KEY_BYTES_MAX;
     write_text(out, is_simple ? "" : "? ");
     write_scalar(out, key);
     if (!is_simple) {
