@@ -205,7 +205,7 @@ def scaling(parts, options):
 
 def main():
     parser = argparse.ArgumentParser(prog="run scaling", description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=2_200_000, help="more than the phases will take")
+    parser.add_argument("--rows", type=int, default=4_000_000, help="more than the phases will take")
     parser.add_argument("--seconds", type=float, default=20, help="of each phase (default: 20)")
     parser.add_argument("--out", default=os.path.join(CHECKOUT, "docs", "images", "scaling.svg"))
     options = parser.parse_args()
