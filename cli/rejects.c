@@ -1,5 +1,6 @@
 #include "cli/rejects.h"
 
+#include "cli/field.h"
 #include "cli/message_json.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -8,7 +9,6 @@
 #include "common/shutdown.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROW_BYTES_MAX ((size_t)512 << 20)
@@ -24,18 +24,16 @@ const struct option_spec rejects_list_option_specs[] = {
 
 /* ---- one reject, as a row of the queries below ---- */
 
-enum reject_form { REJECT_TEXT, REJECT_NUMBER, REJECT_KEY };
-
 /* What a query gives first, in this order. */
 static const struct {
     const char *name;
-    enum reject_form form;
+    enum field_form form;
 } fields[] = {
-    {"table", REJECT_TEXT},    {"source_key", REJECT_KEY},   {"kind", REJECT_TEXT},
-    {"topic", REJECT_TEXT},    {"partition", REJECT_NUMBER}, {"offset", REJECT_NUMBER},
-    {"sqlstate", REJECT_TEXT}, {"constraint", REJECT_TEXT},  {"column", REJECT_TEXT},
-    {"rule", REJECT_TEXT},     {"message", REJECT_TEXT},     {"tries", REJECT_NUMBER},
-    {"first_at", REJECT_TEXT}, {"last_at", REJECT_TEXT},
+    {"table", FORM_TEXT},    {"source_key", FORM_ARRAY}, {"kind", FORM_TEXT},
+    {"topic", FORM_TEXT},    {"partition", FORM_NUMBER}, {"offset", FORM_NUMBER},
+    {"sqlstate", FORM_TEXT}, {"constraint", FORM_TEXT},  {"column", FORM_TEXT},
+    {"rule", FORM_TEXT},     {"message", FORM_TEXT},     {"tries", FORM_NUMBER},
+    {"first_at", FORM_TEXT}, {"last_at", FORM_TEXT},
 };
 
 #define FIELDS_SQL                                                                                 \
@@ -44,40 +42,12 @@ static const struct {
     " pg_catalog.to_char(first_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"       \
     " pg_catalog.to_char(last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
-static const char *cell(const PGresult *result, int row, size_t field)
-{
-    return PQgetisnull(result, row, (int)field) ? NULL : PQgetvalue(result, row, (int)field);
-}
-
-/* The server's array_to_json: an array of texts. */
-static json_t *key_array(const char *text)
-{
-    json_t *key = json_loads(text, 0, NULL);
-    REQUIRE(json_is_array(key));
-    return key;
-}
-
-static json_t *field_to_json(enum reject_form form, const char *text)
-{
-    if (text == NULL) {
-        return json_null();
-    }
-    switch (form) {
-    case REJECT_TEXT:
-        return output_text(bytes_of(text));
-    case REJECT_NUMBER:
-        return json_integer(strtoll(text, NULL, 10));
-    case REJECT_KEY:
-        return key_array(text);
-    }
-    return json_null();
-}
-
 static json_t *reject_to_json(const PGresult *result, int row)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < RH_COUNT(fields); i++) {
-        output_set(object, fields[i].name, field_to_json(fields[i].form, cell(result, row, i)));
+        output_set(object, fields[i].name,
+                   field_to_json(fields[i].form, field_text(result, row, i)));
     }
     return object;
 }
@@ -87,7 +57,7 @@ static const char *key_shown(const char *text, struct arena *arena)
 {
     struct buffer out;
     buffer_init(&out, arena, ROW_BYTES_MAX);
-    json_t *key = key_array(text);
+    json_t *key = field_to_json(FORM_ARRAY, text);
     for (size_t i = 0; i < json_array_size(key); i++) {
         const char *part = json_string_value(json_array_get(key, i));
         write_format(&out, "%s%s", i == 0 ? "" : ", ", part != NULL ? part : "NULL");
@@ -117,8 +87,8 @@ static void print_reject(struct list *list, const PGresult *result, int row)
 {
     static const size_t shown[] = {0, 1, 2, 6, 8, 11, 13, 10};
     for (size_t i = 0; i < RH_COUNT(shown); i++) {
-        const char *text = cell(result, row, shown[i]);
-        if (fields[shown[i]].form == REJECT_KEY) {
+        const char *text = field_text(result, row, shown[i]);
+        if (fields[shown[i]].form == FORM_ARRAY) {
             text = key_shown(text, &list->piece);
         }
         text_table_cell(&list->table, text);
@@ -241,15 +211,15 @@ static json_t *payload_to_json(struct session *session, const struct plan_table 
 static void print_reject_fields(struct session *session, const PGresult *result)
 {
     for (size_t i = 0; i < RH_COUNT(fields); i++) {
-        const char *text = cell(result, 0, i);
-        if (fields[i].form == REJECT_KEY) {
+        const char *text = field_text(result, 0, i);
+        if (fields[i].form == FORM_ARRAY) {
             text = key_shown(text, &session->arena);
         }
         print_field(session, fields[i].name, text != NULL ? text : "-");
     }
-    print_field(session, "generation", cell(result, 0, SHOW_GENERATION));
-    print_field(session, "sequence", cell(result, 0, SHOW_SEQUENCE));
-    print_field(session, "lsn", cell(result, 0, SHOW_LSN));
+    print_field(session, "generation", field_text(result, 0, SHOW_GENERATION));
+    print_field(session, "sequence", field_text(result, 0, SHOW_SEQUENCE));
+    print_field(session, "lsn", field_text(result, 0, SHOW_LSN));
 }
 
 static void print_payload(struct session *session, json_t *payload)
@@ -279,9 +249,10 @@ static bool print_shown(struct session *session, const struct plan_table *table,
     }
     json_t *object = reject_to_json(result, 0);
     output_set(object, "generation",
-               field_to_json(REJECT_NUMBER, cell(result, 0, SHOW_GENERATION)));
-    output_set(object, "sequence", field_to_json(REJECT_NUMBER, cell(result, 0, SHOW_SEQUENCE)));
-    output_set(object, "lsn", field_to_json(REJECT_TEXT, cell(result, 0, SHOW_LSN)));
+               field_to_json(FORM_NUMBER, field_text(result, 0, SHOW_GENERATION)));
+    output_set(object, "sequence",
+               field_to_json(FORM_NUMBER, field_text(result, 0, SHOW_SEQUENCE)));
+    output_set(object, "lsn", field_to_json(FORM_TEXT, field_text(result, 0, SHOW_LSN)));
     output_set(object, "payload", payload);
     return output_json(object, err);
 }

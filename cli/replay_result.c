@@ -1,12 +1,11 @@
 #include "cli/replay_result.h"
 
+#include "cli/field.h"
 #include "cli/output.h"
 #include "cli/text_table.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum field_form { FORM_TEXT, FORM_NUMBER, FORM_BOOL };
 
 /* In the order of result_sql; shown to people where there is a title. */
 static const struct field {
@@ -31,33 +30,13 @@ static const char result_sql[] =
     "       messages, keys, applied, unchanged, refused, rows_written, exit_code, code, message"
     "  FROM rowhaul.requests WHERE request = ANY ($1::bigint[]) ORDER BY partition";
 
-static const char *cell(const PGresult *result, int row, size_t field)
-{
-    return PQgetisnull(result, row, (int)field) ? NULL : PQgetvalue(result, row, (int)field);
-}
-
-static json_t *field_to_json(enum field_form form, const char *text)
-{
-    if (text == NULL) {
-        return json_null();
-    }
-    switch (form) {
-    case FORM_TEXT:
-        return output_text(bytes_of(text));
-    case FORM_NUMBER:
-        return json_integer(strtoll(text, NULL, 10));
-    case FORM_BOOL:
-        return json_boolean(text[0] == 't');
-    }
-    return json_null();
-}
-
 static bool print_json(const PGresult *result, struct error *err)
 {
     for (int row = 0; row < PQntuples(result); row++) {
         json_t *object = json_object();
         for (size_t f = 0; f < RH_COUNT(fields); f++) {
-            output_set(object, fields[f].name, field_to_json(fields[f].form, cell(result, row, f)));
+            output_set(object, fields[f].name,
+                       field_to_json(fields[f].form, field_text(result, row, f)));
         }
         if (!output_json(object, err)) {
             return false;
@@ -69,9 +48,9 @@ static bool print_json(const PGresult *result, struct error *err)
 static void print_failures(const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
-        const char *message = cell(result, row, FIELD_MESSAGE);
+        const char *message = field_text(result, row, FIELD_MESSAGE);
         if (message != NULL) {
-            printf("partition %s failed: %s\n", cell(result, row, FIELD_PARTITION), message);
+            printf("partition %s failed: %s\n", field_text(result, row, FIELD_PARTITION), message);
         }
     }
 }
@@ -91,7 +70,7 @@ static bool print_text(const PGresult *result, bool dry_run, struct error *err)
     for (int row = 0; row < PQntuples(result); row++) {
         for (size_t f = 0; f < RH_COUNT(fields); f++) {
             if (fields[f].shown) {
-                text_table_cell(&table, cell(result, row, f));
+                text_table_cell(&table, field_text(result, row, f));
             }
         }
     }
@@ -108,11 +87,11 @@ static enum exit_code result_code(const PGresult *result)
 {
     enum exit_code code = EXIT_DONE;
     for (int row = 0; row < PQntuples(result); row++) {
-        const char *failed = cell(result, row, FIELD_EXIT);
+        const char *failed = field_text(result, row, FIELD_EXIT);
         if (failed != NULL) {
             return (enum exit_code)strtol(failed, NULL, 10);
         }
-        if (strcmp(cell(result, row, FIELD_REFUSED), "0") != 0) {
+        if (strcmp(field_text(result, row, FIELD_REFUSED), "0") != 0) {
             code = EXIT_WARNINGS;
         }
     }
