@@ -12,13 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two parallel arrays that name partitions in every statement: topics and numbers. */
-struct names {
-    const char *topics;
-    const char *numbers;
-};
-
-static struct names partition_names(struct partition *const *partitions, size_t count,
+struct partition_names ledger_names(struct partition *const *partitions, size_t count,
                                     struct arena *scratch)
 {
     struct pg_array topics;
@@ -29,7 +23,7 @@ static struct names partition_names(struct partition *const *partitions, size_t 
         pg_array_add_text(&topics, bytes_of(partitions[i]->topic->name));
         pg_array_add_i64(&numbers, partitions[i]->number);
     }
-    return (struct names){pg_array_text(&topics), pg_array_text(&numbers)};
+    return (struct partition_names){pg_array_text(&topics), pg_array_text(&numbers)};
 }
 
 /* The partition a result row speaks of: its position in the arrays is column 0, from 1. */
@@ -102,7 +96,7 @@ static void claim_row(const PGresult *result, int row, struct partition *partiti
 bool ledger_claim(struct pg *pg, const struct run *run, struct partition *const *partitions,
                   size_t count, const char *owner, struct arena *scratch, struct error *err)
 {
-    struct names names = partition_names(partitions, count, scratch);
+    struct partition_names names = ledger_names(partitions, count, scratch);
     const char *values[] = {run->id_text, names.topics, names.numbers, owner,
                             arena_must_printf(scratch, "%" PRIu64, BARRIER_END)};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
@@ -130,7 +124,7 @@ bool ledger_reread(struct pg *pg, const struct run *run, struct partition *const
                    size_t count, struct arena *scratch, int64_t *ret_next_offsets,
                    int64_t *ret_epochs, struct error *err)
 {
-    struct names names = partition_names(partitions, count, scratch);
+    struct partition_names names = ledger_names(partitions, count, scratch);
     const char *values[] = {run->id_text, names.topics, names.numbers};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
     if (!pg_query_params(pg, reread_sql, 3, values, &result, err)) {
@@ -214,7 +208,7 @@ bool ledger_advance(struct pg *pg, const struct run *run, struct partition *cons
         add_lsn(&columns[CHANGE_LSN], p->ahead.lsn);
         pg_array_add_i64(&columns[INDEX], p->ahead.index);
     }
-    struct names names = partition_names(partitions, count, scratch);
+    struct partition_names names = ledger_names(partitions, count, scratch);
     const char *values[3 + COLUMNS] = {run->id_text, names.topics, names.numbers};
     for (size_t c = 0; c < COLUMNS; c++) {
         values[3 + c] = pg_array_text(&columns[c]);
@@ -273,7 +267,7 @@ static bool write_counters(struct pg *pg, const struct run *run,
                            struct partition *const *partitions, size_t count, struct arena *scratch,
                            struct error *err)
 {
-    struct names names = partition_names(partitions, count, scratch);
+    struct partition_names names = ledger_names(partitions, count, scratch);
     const char *values[3 + RH_COUNT(counter_offsets)] = {run->id_text, names.topics, names.numbers};
     for (size_t c = 0; c < RH_COUNT(counter_offsets); c++) {
         struct pg_array column;

@@ -16,6 +16,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Two parallel arrays that name partitions in a statement, in the caller's order. */
+struct partition_names {
+    const char *topics;
+    const char *numbers;
+};
+struct partition_names ledger_names(struct partition *const *partitions, size_t count,
+                                    struct arena *scratch);
+
 /*
  * Takes ownership: epoch + 1 and our name, in a transaction of its own; fills the committed half of
  * each partition. A partition without a ledger row is ERROR_STOP (RUN_MISSING).

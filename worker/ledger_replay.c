@@ -1,7 +1,7 @@
 #include "worker/ledger_replay.h"
 
 #include "common/lsn.h"
-#include "common/pg_array.h"
+#include "worker/ledger_batch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,15 +27,8 @@ bool ledger_request_find(struct pg *pg, const struct run *run, struct partition 
                          size_t count, struct arena *arena, bool *ret_found,
                          struct replay_request *ret_request, struct error *err)
 {
-    struct pg_array topics;
-    struct pg_array numbers;
-    pg_array_init(&topics, arena);
-    pg_array_init(&numbers, arena);
-    for (size_t i = 0; i < count; i++) {
-        pg_array_add_text(&topics, bytes_of(partitions[i]->topic->name));
-        pg_array_add_i64(&numbers, partitions[i]->number);
-    }
-    const char *values[] = {run->id_text, pg_array_text(&topics), pg_array_text(&numbers)};
+    struct partition_names names = ledger_names(partitions, count, arena);
+    const char *values[] = {run->id_text, names.topics, names.numbers};
     RH_AUTO(pg_result_clear) PGresult *result = NULL;
     if (!pg_query_params(pg, find_sql, (int)RH_COUNT(values), values, &result, err)) {
         return error_wrap(err, "could not look for requests");
