@@ -62,8 +62,7 @@ static bool lost(const PGresult *rows, int row, struct error *err)
                      "partition %s of topic \"%s\" ends at offset %s without the end that Kafka "
                      "acknowledged",
                      PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 2));
-    return error_hint(err, "Kafka lost acknowledged messages: check its replication and "
-                           "min.insync.replicas, then start over with rowhaul cleanup and run");
+    return error_hint(err, KAFKA_LOST_HINT);
 }
 
 static bool look(struct log_end *log_end, const struct settings *settings, const struct run *run,

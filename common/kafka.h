@@ -42,6 +42,11 @@ bool kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_han
 /* Destroys and nulls; NULL inside is fine. For RH_AUTO. */
 void kafka_destroy(rd_kafka_t **handle);
 
+/* What to do about KAFKA_LOST_ACKED, whoever notices it. */
+#define KAFKA_LOST_HINT                                                                            \
+    "Kafka lost acknowledged messages: check its replication and min.insync.replicas, then start " \
+    "over with rowhaul cleanup and run"
+
 /* Sets err from a librdkafka code: RETRY or STOP by the table in kafka.c, EXIT_KAFKA. False. */
 bool kafka_error(struct error *err, rd_kafka_resp_err_t code, const char *format, ...)
     RH_PRINTF(3, 4);

@@ -41,8 +41,7 @@ static enum fence_verdict remapped(uint64_t theirs, uint64_t ours, struct error 
 /* After error_stop has said what is missing. */
 static enum fence_verdict lost(struct error *err)
 {
-    (void)error_hint(err, "Kafka lost acknowledged messages: check its replication and "
-                          "min.insync.replicas, then start over with rowhaul cleanup and run");
+    (void)error_hint(err, KAFKA_LOST_HINT);
     return FENCE_FATAL;
 }
 

@@ -4,7 +4,8 @@
 #include "common/shutdown.h"
 #include "worker/replay.h"
 
-#define LOOK_EVERY_MS 1000
+#define LOOK_EVERY_MS     1000
+#define REQUEST_BYTES_MAX ((size_t)1 << 20) /* its row, and the names of our partitions */
 
 static bool goes_on(void *context)
 {
@@ -138,7 +139,7 @@ bool lane_replay_requested(struct lane *lane, struct error *err)
     }
     lane->requests_at_ms = clock_ms() + LOOK_EVERY_MS;
     struct arena arena;
-    arena_init(&arena, (size_t)1 << 20);
+    arena_init(&arena, REQUEST_BYTES_MAX);
     bool done = do_requested(lane, &arena, err);
     arena_release(&arena);
     return done || (err->action == ERROR_RETRY && lane_recover(lane, err));

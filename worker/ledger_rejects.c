@@ -44,9 +44,9 @@ static const char reject_sql[] =
     "        generation = EXCLUDED.generation, sequence = EXCLUDED.sequence, lsn = EXCLUDED.lsn,"
     "        sqlstate = EXCLUDED.sqlstate, rule = EXCLUDED.rule,"
     "        constraint_name = EXCLUDED.constraint_name, column_name = EXCLUDED.column_name,"
-    "        message = EXCLUDED.message, payload = EXCLUDED.payload, tries = CASE r.kafka_offset "
-    "WHEN"
-    "          EXCLUDED.kafka_offset THEN r.tries + 1 ELSE EXCLUDED.tries END,"
+    "        message = EXCLUDED.message, payload = EXCLUDED.payload,"
+    "        tries = CASE r.kafka_offset WHEN EXCLUDED.kafka_offset THEN r.tries + 1"
+    "                ELSE EXCLUDED.tries END,"
     "        last_at = EXCLUDED.last_at"
     "  WHERE r.kafka_offset <= EXCLUDED.kafka_offset"
     " RETURNING r.xmax <> 0";

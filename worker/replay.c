@@ -90,7 +90,7 @@ static bool check_position(const struct replay *replay, struct error *err)
     return error_hint(err, "the log is not the one that was applied; nothing was replayed");
 }
 
-/* Where reading begins: a mark at or before the offset asked for, or the log's own beginning. */
+/* Reads from a mark at or before the offset asked for, or from the log's beginning. */
 static bool find_newest(struct replay *replay, uint64_t first_hash, uint64_t last_hash,
                         struct error *err)
 {
